@@ -1,0 +1,201 @@
+"""The port through which the desk reaches one broker login, its value types and its error tree.
+
+BrokerError
+ ├─ BrokerRefused          nothing happened: the broker answered no
+ ├─ BrokerNotReached       nothing was sent: no connection
+ ├─ BrokerThrottled        nothing was carried out: penalty or rate limit
+ ├─ BrokerAuthFailed       nothing was carried out: the login or the token was refused
+ └─ BrokerOutcomeUnknown   anything may have happened: look it up, never send again
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol
+
+
+class BrokerError(Exception):
+    """Something went wrong at the broker; the subclass says what the caller may do next."""
+
+
+class BrokerRefused(BrokerError):
+    """The broker answered no, and the answer proves that nothing was done.
+
+    `reason` is the broker's own code (`MaxPosLimitReached`), `text` its sentence, both possibly empty.
+    """
+
+    def __init__(self, reason: str, text: str = "") -> None:
+        super().__init__(f"{reason}: {text}" if text else reason)
+        self.reason = reason
+        self.text = text
+
+
+class BrokerNotReached(BrokerError):
+    """The request never left: refused, unresolvable or timed out while connecting."""
+
+
+class BrokerThrottled(BrokerError):
+    """A penalty or a 429: not carried out. `ticket` goes with the repeated request, where one was given.
+
+    `retry_after_s` is None where only a person can lift the lock-out (a captcha).
+    """
+
+    def __init__(self, retry_after_s: float | None, ticket: str = "") -> None:
+        super().__init__("locked out" if retry_after_s is None else f"wait {retry_after_s:g} s")
+        self.retry_after_s = retry_after_s
+        self.ticket = ticket
+
+
+class BrokerAuthFailed(BrokerError):
+    """Login refused, or the token refused after one renewal and one login."""
+
+
+class BrokerOutcomeUnknown(BrokerError):
+    """Time-out after sending, reset, 5xx or an unreadable reply: the request may have been carried out."""
+
+
+class Side(StrEnum):
+    BUY = "BUY"
+    SELL = "SELL"
+
+
+class BrokerOrderStatus(StrEnum):
+    """Where an order stands at the broker. `UNKNOWN` covers words this desk does not know: ask again."""
+
+    WORKING = "working"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class BrokerAccount:
+    id: int
+    name: str
+    active: bool
+
+
+@dataclass(frozen=True)
+class BrokerContract:
+    """One contract month with its product's terms. `tick_size` and `point_value` are the broker's words."""
+
+    id: int
+    name: str
+    product: str
+    tick_size: Decimal
+    point_value: Decimal
+    expires_on: date | None
+    is_front: bool
+
+
+@dataclass(frozen=True)
+class BrokerPosition:
+    """Net contracts held, signed: long > 0, short < 0, flat = 0. `average_price` is None when flat."""
+
+    account_id: int
+    contract_id: int
+    quantity: int
+    average_price: Decimal | None
+
+
+@dataclass(frozen=True)
+class BrokerFill:
+    """One execution. `quantity` counts contracts and is positive; `side` says which way."""
+
+    id: int
+    order_id: int
+    contract_id: int
+    side: Side
+    quantity: int
+    price: Decimal
+    filled_at: datetime
+
+
+@dataclass(frozen=True)
+class OrderReport:
+    """An order as the broker sees it now: status, fills in the order they were made, reason if refused."""
+
+    order_id: int
+    status: BrokerOrderStatus
+    fills: tuple[BrokerFill, ...] = ()
+    reject_reason: str = ""
+
+    @property
+    def filled_quantity(self) -> int:
+        return sum(fill.quantity for fill in self.fills)
+
+
+@dataclass(frozen=True)
+class MarketOrder:
+    """A market order to be sent once. `quantity` is positive; `client_order_id` has at most 64 characters.
+
+    `reference_price` is the price that the order answers to; only the paper broker hears of it.
+    """
+
+    account_id: int
+    account_name: str
+    contract: str
+    side: Side
+    quantity: int
+    client_order_id: str
+    reference_price: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class AccessToken:
+    """A bearer token and the moment it stops working."""
+
+    value: str = field(repr=False)
+    expires_at: datetime
+
+
+class TokenStore(Protocol):
+    """Where the processes of one desk share one access token per login."""
+
+    def load(self, login: str) -> AccessToken | None: ...
+
+    def save(self, login: str, token: AccessToken) -> None: ...
+
+    def forget(self, login: str) -> None: ...
+
+    def lock(self, login: str) -> AbstractContextManager[None]:
+        """Hold off every other process of the desk that wants to log in or renew with this login."""
+        ...
+
+
+class Broker(Protocol):
+    """What the desk asks of a broker. Every call takes the seconds it may last in all and raises BrokerError."""
+
+    def accounts(self, *, timeout_s: float) -> Sequence[BrokerAccount]: ...
+
+    def front_contract(self, root: str, *, timeout_s: float) -> BrokerContract:
+        """Return the contract the broker calls the front month of a root such as MES."""
+        ...
+
+    def contract_by_name(self, name: str, *, timeout_s: float) -> BrokerContract:
+        """Return the contract of a name such as MESZ6."""
+        ...
+
+    def contract_by_id(self, contract_id: int, *, timeout_s: float) -> BrokerContract: ...
+
+    def positions(self, account_id: int, *, timeout_s: float) -> Sequence[BrokerPosition]:
+        """Return the account's rows, flat ones included. A contract without a row was never traded."""
+        ...
+
+    def submit(self, order: MarketOrder, *, timeout_s: float, ticket: str = "") -> int:
+        """Send an order once and return the broker's order id: received, not yet accepted."""
+        ...
+
+    def order_report(self, order_id: int, *, timeout_s: float) -> OrderReport: ...
+
+    def fills(self, order_id: int, *, timeout_s: float) -> Sequence[BrokerFill]:
+        """Return the fills of one order so far, oldest first."""
+        ...
+
+    def find_order(self, account_id: int, client_order_id: str, *, timeout_s: float) -> int | None:
+        """Return the broker's id of the order that carries our id, or None when the broker lists none."""
+        ...
