@@ -28,7 +28,7 @@ class BrokerRefused(BrokerError):
     """
 
     def __init__(self, reason: str, text: str = "") -> None:
-        super().__init__(f"{reason}: {text}" if text else reason)
+        super().__init__(": ".join(part for part in (reason, text) if part))
         self.reason = reason
         self.text = text
 
@@ -114,6 +114,11 @@ class BrokerFill:
     price: Decimal
     filled_at: datetime
 
+    @property
+    def signed_quantity(self) -> int:
+        """Contracts with the fill's direction: bought is positive, sold negative."""
+        return self.quantity if self.side is Side.BUY else -self.quantity
+
 
 @dataclass(frozen=True)
 class OrderReport:
@@ -127,6 +132,16 @@ class OrderReport:
     @property
     def filled_quantity(self) -> int:
         return sum(fill.quantity for fill in self.fills)
+
+
+@dataclass(frozen=True)
+class WorkingOrder:
+    """An order that may still fill: `status` is WORKING, or UNKNOWN. `contract_id` is None for a spread."""
+
+    id: int
+    contract_id: int | None
+    side: Side
+    status: BrokerOrderStatus
 
 
 @dataclass(frozen=True)
@@ -168,7 +183,7 @@ class TokenStore(Protocol):
 
 
 class Broker(Protocol):
-    """What the desk asks of a broker. Every call takes the seconds it may last in all and raises BrokerError."""
+    """What the desk asks of a broker. A call takes the seconds it may last in all and raises BrokerError."""
 
     def accounts(self, *, timeout_s: float) -> Sequence[BrokerAccount]: ...
 
@@ -198,4 +213,16 @@ class Broker(Protocol):
 
     def find_order(self, account_id: int, client_order_id: str, *, timeout_s: float) -> int | None:
         """Return the broker's id of the order that carries our id, or None when the broker lists none."""
+        ...
+
+    def working_orders(self, account_id: int, *, timeout_s: float) -> Sequence[WorkingOrder]:
+        """Return the account's orders that are not known to be over."""
+        ...
+
+    def cancel(self, order_id: int, *, timeout_s: float) -> None:
+        """Ask for an order to be cancelled: received, not yet done. A dead order raises `BrokerRefused`."""
+        ...
+
+    def close(self) -> None:
+        """Give back the connections. The object is of no use afterwards."""
         ...

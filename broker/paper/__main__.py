@@ -1,0 +1,103 @@
+"""Starts a paper broker: `python -m broker.paper --port 9100 --data var/paper.journal`."""
+
+import argparse
+import asyncio
+import signal
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from aiohttp import web
+
+from broker.paper.accounts import User
+from broker.paper.journal import JournalDamaged, JournalInUse
+from broker.paper.server import Settings, make_app
+
+HOST = "127.0.0.1"
+HELP = """\
+A practice broker that speaks Tradovate's protocol on this machine only. No money, no market: it makes its own
+prices, fills every market order at once and keeps accounts PAPER-1 and PAPER-2 with 50,000 USD each."""
+EXAMPLES = """\
+example:
+  python -m broker.paper --port 9100 --data var/paper.journal
+  curl -s localhost:9100/v1/auth/accesstokenrequest -d '{"name": "paper", "password": "paper"}'
+  curl -s localhost:9100/v1/order/placeorder -H "Authorization: Bearer TOKEN" -H "X-Paper-Price: 6842.25" \\
+    -d '{"accountId": 1100001, "symbol": "MESZ6", "action": "Buy", "orderQty": 1, "orderType": "Market"}'
+  curl -s localhost:9100/v1/position/list -H "Authorization: Bearer TOKEN"
+
+Delete the journal to start over with empty accounts."""
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m broker.paper",
+        description=HELP,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--port", type=int, default=9100, help="port on 127.0.0.1; 0 takes a free one (9100)")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path("var/paper.journal"),
+        help="file that remembers every order over restarts (var/paper.journal)",
+    )
+    parser.add_argument(
+        "--latency",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="wait this long before answering an order, and as long again before filling it (0)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=7, help="chooses the made-up prices; same seed, same prices (7)"
+    )
+    parser.add_argument("--user", default="paper", help="login name (paper)")
+    parser.add_argument("--password", default="paper", help="login password (paper)")
+    parser.add_argument(
+        "--no-sync",
+        action="store_true",
+        help="for benchmarks: do not wait for the disk; a power cut may lose orders",
+    )
+    return parser.parse_args()
+
+
+def read_clock() -> datetime:
+    """Return the time now: the one clock of this process."""
+    return datetime.fromtimestamp(time.time(), UTC)
+
+
+async def serve(app: web.Application, port: int) -> None:
+    """Serve until SIGTERM or SIGINT; say so in one line once requests are answered."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, HOST, port, shutdown_timeout=1.0).start()
+        print(f"paper broker ready on http://{HOST}:{runner.addresses[0][1]}/v1", flush=True)
+        await stop.wait()
+    finally:
+        await runner.cleanup()
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    settings = Settings(
+        data=arguments.data,
+        user=User(arguments.user, arguments.password),
+        seed=arguments.seed,
+        latency_s=arguments.latency,
+        sync=not arguments.no_sync,
+    )
+    try:
+        app = make_app(settings, read_clock)
+        asyncio.run(serve(app, arguments.port))
+    except (JournalInUse, JournalDamaged, OSError) as error:
+        sys.exit(f"paper broker: {error}")
+
+
+if __name__ == "__main__":
+    main()

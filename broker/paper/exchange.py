@@ -1,0 +1,105 @@
+"""Carries commands out: the book's rules, then the journal, then the answer, with latency where asked for."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from decimal import Decimal
+
+from broker.paper.book import Book, NewOrder, Sender
+from broker.paper.journal import Journal
+from broker.paper.rows import Action
+
+type Clock = Callable[[], datetime]
+type Sleep = Callable[[float], Awaitable[None]]
+
+
+class Exchange:
+    """The only writer of the book. Nothing is awaited between a change and its place in the journal."""
+
+    def __init__(
+        self,
+        book: Book,
+        journal: Journal,
+        now: Clock,
+        *,
+        latency_s: float = 0.0,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self.book = book
+        self._journal = journal
+        self._now = now
+        self._latency_s = latency_s
+        self._sleep = sleep
+        self._underway: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Load the journal and finish the orders that an earlier run left alive."""
+        self._journal.replay(self.book.tables)
+        self.book.positions.restore()
+        for order in self.book.alive():
+            self.book.work(order.id, self._now())
+            self.book.fill(order.id, self._now())
+        self._keep()
+
+    async def place(self, new: NewOrder, sender: Sender, price: Decimal | None = None) -> int:
+        """Take an order in and return its id once the journal has it.
+
+        `price` moves the market first. Without latency the order is filled by then; with it the answer comes
+        after one latency, as the order starts to work, and the fill after another.
+        """
+        if price is not None:
+            self.book.prices.move_to(new.contract_id, price)
+        order_id = self.book.accept(new, sender, self._now()).id
+        if not self._latency_s:
+            self.book.work(order_id, self._now())
+            self.book.fill(order_id, self._now())
+            self._keep()
+            return order_id
+        self._keep()
+        task = asyncio.create_task(self._carry_out(order_id))
+        self._underway.add(task)
+        task.add_done_callback(self._underway.discard)
+        await self._sleep(self._latency_s)
+        return order_id
+
+    async def cancel(self, order_id: int, sender: Sender, cl_ord_id: str | None = None) -> int | None:
+        """Cancel an order and return the command's id, or None when it is already over."""
+        command_id = self.book.cancel(order_id, sender, self._now(), cl_ord_id)
+        self._keep()
+        if self._latency_s:
+            await self._sleep(self._latency_s)
+        return command_id
+
+    async def liquidate(
+        self, account_id: int, contract_id: int, sender: Sender, *, admin: bool
+    ) -> int | None:
+        """Cancel what works in an account's contract, then close it at market; None when it is flat."""
+        for order in self.book.alive():
+            if (order.account_id, order.contract_id) == (account_id, contract_id):
+                self.book.cancel(order.id, sender, self._now())
+        held = self.book.positions.net(account_id, contract_id)
+        if not held:
+            self._keep()
+            return None
+        action = Action.SELL if held > 0 else Action.BUY
+        return await self.place(NewOrder(account_id, contract_id, action, abs(held), admin=admin), sender)
+
+    async def stop(self) -> None:
+        """Leave orders underway as they stand; the next start finishes them."""
+        for task in self._underway:
+            task.cancel()
+        await asyncio.gather(*self._underway, return_exceptions=True)
+        self._journal.close()
+
+    async def _carry_out(self, order_id: int) -> None:
+        await self._sleep(self._latency_s)
+        self.book.work(order_id, self._now())
+        self._keep()
+        await self._sleep(self._latency_s)
+        self.book.fill(order_id, self._now())
+        self._keep()
+
+    def _keep(self) -> None:
+        changes = self.book.tables.take_changes()
+        if changes:
+            self._journal.append(changes, self.book.tables)

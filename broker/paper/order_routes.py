@@ -1,0 +1,126 @@
+"""The commands under /order: placeorder, cancelorder, liquidateposition."""
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from broker.paper.book import NewOrder, Sender
+from broker.paper.forms import LARGEST_I32, Form, Invalid
+from broker.paper.prices import parse_price
+from broker.paper.rows import Account, Action, Contract
+from broker.paper.web import ACCOUNTS, CLOCK, EXCHANGE, USER, read_body, reply, session_of
+from broker.paper.wire import Json
+
+LARGEST_ORDER = 100
+PRICE_HEADER = "X-Paper-Price"
+ORDER_TYPES = frozenset(
+    "Limit MIT Market QTS Stop StopLimit TrailingStop TrailingStopLimit LimitIfTouched".split()
+)
+TIMES_IN_FORCE = frozenset("Day FOK GTC GTD IOC".split())
+
+routes = web.RouteTableDef()
+
+
+class Refused(Exception):
+    """The broker answers no at once: nothing was done and no row was made."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(reason, text)
+        self.reply: Json = {"failureReason": reason, "failureText": text}
+
+
+@routes.post("/v1/order/placeorder")
+async def place_order(request: web.Request) -> web.Response:
+    """Take a market order in. The answer is `{"orderId": …}` or the reason why not."""
+    form = Form(await read_body(request))
+    account_id, account_name = form.positive("accountId"), form.text("accountSpec")
+    symbol = form.text("symbol", required=True)
+    action = form.text("action", required=True, choices=tuple(Action))
+    quantity = form.positive("orderQty", required=True, largest=LARGEST_I32)
+    order_type = form.text("orderType", required=True, choices=ORDER_TYPES)
+    time_in_force = form.text("timeInForce", choices=TIMES_IN_FORCE)
+    cl_ord_id, text = form.text("clOrdId"), form.text("text")
+    sender = _sender(request, form)
+    if account_id is None and account_name is None:
+        form.refuse("accountId", "NotNull", None, "or accountSpec is required")
+    form.check()
+    assert symbol and action and quantity  # the form has just checked them
+    account = _account(request, account_id, account_name)
+    contract = _contract(request, symbol)
+    if order_type != "Market":
+        raise Refused("Unsupported", f"{order_type} orders are not supported")
+    if quantity > LARGEST_ORDER:
+        raise Refused("MaxOrderQtyLimitReached", "Your maximum order quantity has been met.")
+    new = NewOrder(
+        account.id, contract.id, Action(action), quantity, time_in_force, cl_ord_id, text, admin=False
+    )
+    price = parse_price(request.headers.get(PRICE_HEADER))
+    return reply({"orderId": await request.app[EXCHANGE].place(new, sender, price)})
+
+
+@routes.post("/v1/order/cancelorder")
+async def cancel_order(request: web.Request) -> web.Response:
+    """Cancel a living order."""
+    form = Form(await read_body(request))
+    order_id = form.positive("orderId", required=True)
+    cl_ord_id, sender = form.text("clOrdId"), _sender(request, form)
+    form.check()
+    exchange = request.app[EXCHANGE]
+    if order_id is None or exchange.book.tables.orders.get(order_id) is None:
+        raise web.HTTPNotFound(text="Entity not found")
+    command_id = await exchange.cancel(order_id, sender, cl_ord_id)
+    if command_id is None:
+        raise Refused("TooLate", "The order is already over.")
+    return reply({"commandId": command_id})
+
+
+@routes.post("/v1/order/liquidateposition")
+async def liquidate_position(request: web.Request) -> web.Response:
+    """Cancel what works in an account's contract, then close its position at market."""
+    form = Form(await read_body(request))
+    account_id = form.positive("accountId", required=True)
+    contract_id = form.positive("contractId", required=True)
+    admin = form.flag("admin", required=True)
+    sender = _sender(request, form)
+    form.check()
+    assert contract_id
+    account = _account(request, account_id, None)
+    exchange = request.app[EXCHANGE]
+    if exchange.book.catalog.contracts.get(contract_id) is None:
+        raise Refused("InvalidContract", "Unknown contract.")
+    order_id = await exchange.liquidate(account.id, contract_id, sender, admin=bool(admin))
+    if order_id is None:
+        raise Refused("UnknownReason", "There is no position to liquidate.")
+    return reply({"orderId": order_id})
+
+
+@web.middleware
+async def answer_refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn refusals into their 200s."""
+    try:
+        return await handler(request)
+    except Refused as refused:
+        return reply(refused.reply)
+    except Invalid as invalid:
+        return reply({"violations": invalid.violations})
+
+
+def _sender(request: web.Request, form: Form) -> Sender:
+    session = session_of(request)
+    return Sender(session.user.id, session.id, form.flag("isAutomated") or False)
+
+
+def _account(request: web.Request, account_id: int | None, name: str | None) -> Account:
+    """Return the account that id and name both mean. The user's name may stand for any of its accounts."""
+    accounts = request.app[ACCOUNTS]
+    account = accounts.named(name or "") if account_id is None else accounts.get(account_id)
+    if account is None or name not in (None, account.name, request.app[USER].name):
+        raise Refused("Unauthorized", "Access is denied")
+    return account
+
+
+def _contract(request: web.Request, symbol: str) -> Contract:
+    catalog = request.app[EXCHANGE].book.catalog
+    contract = catalog.contracts.named(symbol)
+    if contract is None or catalog.is_expired(contract, request.app[CLOCK]()):
+        raise Refused("InvalidContract", f"{symbol} is unknown or has expired")
+    return contract

@@ -1,0 +1,53 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strategy.sizing import closing_part, order_quantity
+from strategy.types import Direction
+from tests.strategy.builders import FLAT, LONG, SHORT
+
+
+@pytest.mark.parametrize(
+    ("held", "target", "size", "order"),
+    [
+        (0, LONG, 2, 2),
+        (0, SHORT, 2, -2),
+        (2, FLAT, 2, -2),
+        (-3, FLAT, 2, 3),
+        (2, SHORT, 2, -4),
+        (-2, LONG, 2, 4),
+        (5, SHORT, 2, -7),
+        (0, FLAT, 2, 0),
+        (2, LONG, 2, 0),
+        (1, LONG, 2, 0),
+        (5, LONG, 2, 0),
+        (-1, SHORT, 2, 0),
+        (-5, SHORT, 2, 0),
+    ],
+)
+def test_held_and_target_give_the_order(held: int, target: Direction, size: int, order: int) -> None:
+    assert order_quantity(held, target, size) == order
+
+
+@pytest.mark.parametrize("size", [0, -1])
+def test_size_below_one_contract_is_refused(size: int) -> None:
+    with pytest.raises(ValueError, match="at least one contract"):
+        order_quantity(0, LONG, size)
+
+
+@given(st.integers(-50, 50), st.sampled_from(Direction), st.integers(1, 20))
+def test_any_order_ends_on_the_target_at_its_size_or_leaves_the_position_alone(
+    held: int, target: Direction, size: int
+) -> None:
+    order = order_quantity(held, target, size)
+
+    assert Direction.of(held + order) is target
+    if order == 0:
+        assert Direction.of(held) is target
+    else:
+        assert abs(held + order) == (0 if target is FLAT else size)
+
+
+@given(st.integers(-50, 50))
+def test_closing_part_ends_flat(held: int) -> None:
+    assert held + closing_part(held) == 0

@@ -1,0 +1,35 @@
+from tradedesk.models.alerts import Alert, AlertOutcome
+from tradedesk.models.bots import Account, Bot, BotState, Environment, Instrument, Strategy, WebhookToken
+from tradedesk.models.controls import AuditEntry, Cause, TradingMode, TradingState, TradingStateChange
+from tradedesk.models.decisions import Decision
+from tradedesk.models.incidents import Incident, IncidentKind
+from tradedesk.models.orders import OPEN_STATUSES, Fill, Order, OrderPurpose, OrderSide, OrderStatus
+from tradedesk.models.reasons import REMEDIES, Reason
+
+__all__ = [
+    "OPEN_STATUSES",
+    "REMEDIES",
+    "Account",
+    "Alert",
+    "AlertOutcome",
+    "AuditEntry",
+    "Bot",
+    "BotState",
+    "Cause",
+    "Decision",
+    "Environment",
+    "Fill",
+    "Incident",
+    "IncidentKind",
+    "Instrument",
+    "Order",
+    "OrderPurpose",
+    "OrderSide",
+    "OrderStatus",
+    "Reason",
+    "Strategy",
+    "TradingMode",
+    "TradingState",
+    "TradingStateChange",
+    "WebhookToken",
+]

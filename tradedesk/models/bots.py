@@ -1,0 +1,169 @@
+from typing import Any
+
+from django.core.validators import MinValueValidator
+from django.db import models, transaction
+
+from tradedesk.models.ids import new_id
+
+
+class Environment(models.TextChoices):
+    PAPER = "paper", "Paper"
+    DEMO = "demo", "Demo"
+    LIVE = "live", "Live"
+
+
+class Account(models.Model):
+    """One broker account. Credentials stay in the environment; the row only names them."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    name = models.SlugField(unique=True, max_length=64)
+    environment = models.CharField(max_length=8, choices=Environment, default=Environment.PAPER)
+    broker_account = models.CharField(
+        max_length=64, blank=True, help_text="Name of the account at the broker; empty: the first active one."
+    )
+    credentials = models.CharField(
+        max_length=64,
+        blank=True,
+        help_text="Prefix of the environment variables that hold the login, such as TRADOVATE; empty for paper.",
+    )
+    enabled = models.BooleanField(default=True)
+    reconciled_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @transaction.atomic
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save, and give a new account its trading state: a scope without one counts as halted."""
+        super().save(*args, **kwargs)
+        from tradedesk.models.controls import TradingState  # noqa: PLC0415 - models refer to each other
+
+        TradingState.ensure(f"account:{self.name}", account=self)
+
+
+class Instrument(models.Model):
+    """A futures root with its terms. Tick size in points, point value in dollars per point and contract."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    root = models.CharField(max_length=8, unique=True)
+    name = models.CharField(max_length=64)
+    exchange = models.CharField(max_length=16)
+    tick_size = models.DecimalField(max_digits=12, decimal_places=6)
+    point_value = models.DecimalField(max_digits=12, decimal_places=4)
+    months = models.CharField(max_length=12, help_text="Letters of the months that are traded, such as HMUZ.")
+    settlement = models.CharField(max_length=8, choices=[("cash", "Cash"), ("delivery", "Delivery")])
+    last_trading_day = models.CharField(max_length=160, help_text="The exchange's rule in words.")
+    pinned_contract = models.CharField(
+        max_length=16, blank=True, help_text="Trade this contract, such as MESZ6, instead of the front month."
+    )
+
+    class Meta:
+        ordering = ["root"]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(tick_size__gt=0), name="instrument_tick_above_zero"),
+            models.CheckConstraint(condition=models.Q(point_value__gt=0), name="instrument_point_above_zero"),
+        ]
+
+    def __str__(self) -> str:
+        return self.root
+
+
+class Strategy(models.Model):
+    """One stream of alerts, told apart by its webhook token."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    slug = models.SlugField(unique=True, max_length=64)
+    instrument = models.ForeignKey(Instrument, models.PROTECT, related_name="strategies")
+    trend_timeframe = models.CharField(max_length=8, default="10", help_text="As TradingView writes it.")
+    di_timeframe = models.CharField(max_length=8, default="15", help_text="As TradingView writes it.")
+    bar_close_only = models.BooleanField(default=False, help_text="Refuse alerts fired before their bar closed.")
+    heartbeat_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["slug"]
+        verbose_name_plural = "strategies"
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class WebhookToken(models.Model):
+    """A token that lets alerts of one strategy in. Only its SHA-256 is kept; the token is shown once."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    strategy = models.ForeignKey(Strategy, models.CASCADE, related_name="tokens")
+    digest = models.CharField(max_length=64, unique=True)
+    last_four = models.CharField(max_length=4)
+    created_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"…{self.last_four}"
+
+
+class Bot(models.Model):
+    """One strategy on one account. The broker nets, so an account has one bot per instrument."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    slug = models.SlugField(unique=True, max_length=64)
+    strategy = models.ForeignKey(Strategy, models.PROTECT, related_name="bots")
+    account = models.ForeignKey(Account, models.PROTECT, related_name="bots")
+    instrument = models.ForeignKey(Instrument, models.PROTECT, related_name="bots")
+    size = models.PositiveIntegerField(
+        default=1, validators=[MinValueValidator(1)], help_text="Contracts per opening."
+    )
+    max_position = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1)], help_text="Empty: the same as size."
+    )
+    enabled = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["slug"]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "instrument"], name="one_bot_per_account_and_instrument"),
+            models.CheckConstraint(condition=models.Q(size__gte=1), name="bot_size_at_least_one"),
+        ]
+
+    def __str__(self) -> str:
+        return self.slug
+
+    @property
+    def position_limit(self) -> int:
+        """Largest |position| in contracts that an opening of this bot may reach."""
+        return self.size if self.max_position is None else self.max_position
+
+    @transaction.atomic
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save, and give a new bot its trading state and its empty position."""
+        super().save(*args, **kwargs)
+        from tradedesk.models.controls import TradingState  # noqa: PLC0415 - models refer to each other
+
+        TradingState.ensure(f"bot:{self.slug}", bot=self)
+        BotState.objects.get_or_create(bot=self)
+
+
+class BotState(models.Model):
+    """What a bot remembers and holds. Redis keeps a copy; this row is the one that counts.
+
+    `version` grows with every change: a writer names the version it read, and loses when it is stale.
+    """
+
+    bot = models.OneToOneField(Bot, models.CASCADE, primary_key=True, related_name="state")
+    version = models.PositiveBigIntegerField(default=0)
+    quantity = models.IntegerField(default=0, help_text="Contracts held by the broker's word; short is negative.")
+    average_price = models.DecimalField(max_digits=20, decimal_places=8, null=True, blank=True)
+    contract = models.CharField(max_length=16, blank=True)
+    memory = models.JSONField(default=dict, help_text="The events the bot remembers.")
+    updated_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.bot_id} v{self.version}"

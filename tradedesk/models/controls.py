@@ -1,0 +1,94 @@
+from typing import Self
+
+from django.db import models
+
+from tradedesk.models.bots import Account, Bot
+from tradedesk.models.ids import new_id
+
+
+class TradingMode(models.TextChoices):
+    """From free to strict. REDUCING lets only orders toward flat out, HALTED none."""
+
+    ACTIVE = "ACTIVE", "Trading on"
+    REDUCING = "REDUCING", "Entries blocked"
+    HALTED = "HALTED", "Halted"
+
+    @property
+    def strictness(self) -> int:
+        return list(TradingMode).index(self)
+
+
+class Cause(models.TextChoices):
+    PERSON = "person", "A person"
+    INCIDENT = "incident", "An incident"
+
+
+class TradingState(models.Model):
+    """The mode of one scope: `all`, `account:NAME` or `bot:SLUG`. The strictest of a bot's three counts."""
+
+    scope = models.CharField(max_length=80, primary_key=True)
+    account = models.OneToOneField(
+        Account, models.CASCADE, null=True, blank=True, related_name="trading_state"
+    )
+    bot = models.OneToOneField(Bot, models.CASCADE, null=True, blank=True, related_name="trading_state")
+    mode = models.CharField(max_length=8, choices=TradingMode, default=TradingMode.ACTIVE)
+    cause = models.CharField(max_length=8, choices=Cause, default=Cause.PERSON)
+    reason = models.CharField(max_length=500, blank=True)
+    by = models.CharField(max_length=150, blank=True)
+    since = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["scope"]
+
+    def __str__(self) -> str:
+        return f"{self.scope}: {self.mode}"
+
+    @classmethod
+    def ensure(cls, scope: str, *, account: Account | None = None, bot: Bot | None = None) -> Self:
+        """Return the state that belongs to an account or bot, made active for a new one, renamed with it."""
+        state, created = cls.objects.get_or_create(
+            account=account, bot=bot, defaults={"scope": scope}
+        )
+        if not created and state.scope != scope:
+            cls.objects.filter(pk=state.pk).update(scope=scope)
+            state.scope = scope
+        return state
+
+
+class TradingStateChange(models.Model):
+    """One change of a trading state: who, when, why, from what to what."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    scope = models.CharField(max_length=80)
+    old_mode = models.CharField(max_length=8, choices=TradingMode)
+    new_mode = models.CharField(max_length=8, choices=TradingMode)
+    cause = models.CharField(max_length=8, choices=Cause)
+    reason = models.CharField(max_length=500, blank=True)
+    by = models.CharField(max_length=150, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.scope}: {self.old_mode} to {self.new_mode}"
+
+
+class AuditEntry(models.Model):
+    """What a person changed: who, what, when, why and from where."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    by = models.CharField(max_length=150)
+    action = models.CharField(max_length=64)
+    subject = models.CharField(max_length=120)
+    detail = models.JSONField(default=dict, blank=True)
+    reason = models.CharField(max_length=500, blank=True)
+    source_address = models.CharField(max_length=45, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name_plural = "audit entries"
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.subject}"

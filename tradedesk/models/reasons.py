@@ -1,0 +1,82 @@
+from django.db.models import TextChoices
+
+
+class Reason(TextChoices):
+    """Why a decision came out as it did, in one sentence. What to do about it is in `REMEDIES`."""
+
+    TREND_BLUE = "TREND_BLUE", "The trend turned blue."
+    TREND_RED = "TREND_RED", "The trend turned red."
+    DI_UP = "DI_UP", "DI+ crossed above DI-."
+    DI_DOWN = "DI_DOWN", "DI- crossed above DI+."
+
+    SAME_COLOR = "SAME_COLOR", "The trend already had this colour."
+    NO_TREND_YET = "NO_TREND_YET", "A crossing before the first trend colour means nothing yet."
+    CROSS_WITH_TREND = "CROSS_WITH_TREND", "The crossing agrees with the position that is held."
+    NOT_WAITING = "NOT_WAITING", "The crossing agrees with the trend, but the bot was not waiting for re-entry."
+    ALREADY_OUT = "ALREADY_OUT", "The crossing calls for an exit, but the bot is already out."
+    LATE_NO_EFFECT = "LATE_NO_EFFECT", "The event came late and newer events outweigh it."
+
+    DELAYED_DATA = "DELAYED_DATA", "The chart shows delayed data."
+    UNKNOWN_SYMBOL = "UNKNOWN_SYMBOL", "The alert's symbol is not the strategy's instrument."
+    WRONG_TIMEFRAME = "WRONG_TIMEFRAME", "The alert's timeframe is not the strategy's."
+    INTRABAR = "INTRABAR", "The alert fired before its bar closed, and the strategy takes closed bars only."
+    FUTURE_BAR = "FUTURE_BAR", "The bar opens more than two minutes in the future."
+    EVENT_WINDOW = "EVENT_WINDOW", "The event is older than the window of events that the bot remembers."
+
+    HALTED = "HALTED", "Trading is halted."
+    REDUCING = "REDUCING", "Only orders toward flat may leave."
+    BOT_DISABLED = "BOT_DISABLED", "The bot or its account is switched off."
+    RECONCILING = "RECONCILING", "The account has not been reconciled since the desk started."
+    TOO_OLD = "TOO_OLD", "The event that calls for this opening is too old."
+    SESSION_CLOSED = "SESSION_CLOSED", "The market is closed."
+    AMBIGUOUS = "AMBIGUOUS", "Two opposite events of one indicator have the same time."
+    POSITION_MISMATCH = "POSITION_MISMATCH", "The broker holds another position than the desk booked."
+    ORDER_UNCONFIRMED = "ORDER_UNCONFIRMED", "An earlier order's outcome is not known yet."
+    MAX_POSITION = "MAX_POSITION", "The order would pass the bot's largest position."
+    CONTRACT_ROLLED = "CONTRACT_ROLLED", "The position is in a contract that is no longer the front month."
+    CONTRACT_UNKNOWN = "CONTRACT_UNKNOWN", "The contract or its terms could not be confirmed with the broker."
+    CONTRACT_MISMATCH = "CONTRACT_MISMATCH", "The chart shows another contract than the desk would trade."
+    BROKER_UNREACHABLE = "BROKER_UNREACHABLE", "The broker could not be asked for the position."
+    BROKER_REJECTED = "BROKER_REJECTED", "The broker rejected the order."
+    NOT_REACHED = "NOT_REACHED", "Time ran out before this bot's turn; recovery decides it."
+
+    FLATTEN = "FLATTEN", "A person asked to close the position."
+    ADOPTED = "ADOPTED", "A person adopted the broker's position."
+
+
+REMEDIES: dict[Reason, str] = {
+    Reason.TREND_BLUE: "Nothing to do.",
+    Reason.TREND_RED: "Nothing to do.",
+    Reason.DI_UP: "Nothing to do.",
+    Reason.DI_DOWN: "Nothing to do.",
+    Reason.SAME_COLOR: "Nothing to do. A colour acts once, when it changes.",
+    Reason.NO_TREND_YET: "Nothing to do. The first trend alert starts the bot.",
+    Reason.CROSS_WITH_TREND: "Nothing to do.",
+    Reason.NOT_WAITING: "Nothing to do. After a missed entry or a forced exit the next colour change enters.",
+    Reason.ALREADY_OUT: "Nothing to do.",
+    Reason.LATE_NO_EFFECT: "Nothing to do. If it happens often, look at the delay between bar close and receipt.",
+    Reason.DELAYED_DATA: "Buy real-time data for the exchange in TradingView and make the alert anew.",
+    Reason.UNKNOWN_SYMBOL: "Make the alert on the strategy's symbol, or give the strategy that instrument.",
+    Reason.WRONG_TIMEFRAME: "Make the alert on a chart with the strategy's timeframe.",
+    Reason.INTRABAR: 'Set the alert to "Once per bar close", or switch off "bar close only" on the strategy.',
+    Reason.FUTURE_BAR: "Check the clock of this machine, and the {{time}} placeholder of the alert.",
+    Reason.EVENT_WINDOW: "Nothing to do for the position. Find out why the alert came so late.",
+    Reason.HALTED: "Release the kill switch when you are sure. Nothing is sent by itself afterwards.",
+    Reason.REDUCING: "See the open incidents of the account, or set the trading state to active.",
+    Reason.BOT_DISABLED: "Switch the bot and its account on.",
+    Reason.RECONCILING: "Run reconcile, and see /readyz for what it waits for.",
+    Reason.TOO_OLD: "The next colour change enters. Look at TradingView's delay and MAX_ALERT_AGE_S.",
+    Reason.SESSION_CLOSED: "Nothing to do. The next colour change inside the session enters.",
+    Reason.AMBIGUOUS: "Look at the two alerts, remove the wrong one in TradingView, and resolve the incident.",
+    Reason.POSITION_MISMATCH: "See the incident: adopt the broker's position, or correct it at the broker.",
+    Reason.ORDER_UNCONFIRMED: "Run recover; it asks the broker. Look at the broker's own order list.",
+    Reason.MAX_POSITION: "Raise the bot's largest position if the size is meant.",
+    Reason.CONTRACT_ROLLED: "Close the old contract; the next colour change opens in the new one.",
+    Reason.CONTRACT_UNKNOWN: "Compare tick and point value of the instrument with the broker's product.",
+    Reason.CONTRACT_MISMATCH: "Wait for the chart's roll, or pin the contract on the instrument.",
+    Reason.BROKER_UNREACHABLE: "Check the connection with doctor. The next event or a flatten closes a position.",
+    Reason.BROKER_REJECTED: "Read the broker's text on the order: margin, limits, or a closed session.",
+    Reason.NOT_REACHED: "Nothing to do. Recovery decides it and honours the age rule.",
+    Reason.FLATTEN: "Nothing to do. The next colour change enters.",
+    Reason.ADOPTED: "Nothing to do. The next colour change enters.",
+}

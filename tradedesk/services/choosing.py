@@ -1,0 +1,133 @@
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from broker.base import BrokerContract
+from strategy import gate, sessions, sizing, symbols
+from strategy.machine import action_for, cause, explain_no_change, fold, memory_of, newest_event
+from strategy.types import Action, Color, Direction, Event, Memory, NoChange, StandDown
+from tradedesk.models import Alert, Bot, Environment, IncidentKind, Order, OrderPurpose, Reason, TradingMode
+from tradedesk.services.desk import Desk
+from tradedesk.services.positions import BrokerView, terms_agree
+from tradedesk.services.signals import event_of
+from tradedesk.stores.positions import Snapshot
+
+MISMATCHES = {IncidentKind.POSITION_MISMATCH, IncidentKind.FOREIGN_ORDER, IncidentKind.FOREIGN_POSITION}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a decision says, what the bot remembers of it, and the signed contracts to trade for it."""
+
+    reason: Reason
+    memory: Memory | None = None
+    action: Action = Action.NONE
+    quantity: int = 0
+    contract: str = ""
+    purpose: OrderPurpose = OrderPurpose.CLOSE
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+def choose(alert: Alert, bot: Bot, memory: Memory, snapshot: Snapshot, view: BrokerView | None, facts: gate.Facts) -> Choice:
+    """Return what to do about a target that is not held: the whole move, its closing half, or nothing.
+
+    Sized from what the broker holds, never from what the desk remembers.
+    """
+    target, held = fold(memory).position, view.quantity if view else 0
+    quantity = sizing.order_quantity(held, target, bot.size)
+    if view is not None and quantity == 0:
+        figures = f"broker holds {held}, booked {snapshot.quantity}"
+        return Choice(Reason.POSITION_MISMATCH, memory, detail={"figures": figures})
+    reason = reason_for(snapshot, memory, event_of(alert))
+    if target is Direction.NONE:
+        return _close(view, facts, memory, reason, {})
+    refusal = gate.refusal_of_opening(replace(facts, order=quantity))
+    if refusal is None and view is not None and view.to_trade is not None:
+        action = action_for(cause(memory), Direction.of(held), target)
+        purpose = OrderPurpose.REVERSE if held else OrderPurpose.OPEN
+        return Choice(reason, memory, action, quantity, view.to_trade.name, purpose)
+    code = Reason(refusal.code) if refusal else Reason.CONTRACT_UNKNOWN
+    detail = {"figures": refusal.figures if refusal else "no contract to trade"}
+    memory = stood_down(memory, alert, code)
+    return _close(view, facts, memory, code, detail) if held else Choice(code, memory, detail=detail)
+
+
+def facts_for(
+    desk: Desk,
+    alert: Alert,
+    bot: Bot,
+    snapshot: Snapshot,
+    memory: Memory,
+    view: BrokerView | None,
+    *,
+    mode: TradingMode,
+    unfinished: Collection[Order],
+    open_kinds: Collection[str],
+    now: datetime,
+) -> gate.Facts:
+    """Return what the gate looks at; `order` is left 0 for the caller to fill in."""
+    opening, contract = cause(memory), view.to_trade if view else None
+    reconciled_at = bot.account.reconciled_at
+    chart = symbols.contract_name(alert.contract or alert.symbol, now.date())
+    return gate.Facts(
+        mode=mode,
+        enabled=bot.enabled and bot.account.enabled,
+        held=view.quantity if view else None,
+        booked=snapshot.quantity,
+        order=0,
+        limit=bot.position_limit,
+        age_s=None if opening is None else round((now - opening.fired_at).total_seconds(), 3),
+        max_age_s=desk.max_alert_age_s,
+        reconciled=reconciled_at is not None and reconciled_at >= desk.reconciled_since(now),
+        unfinished_opening=any(order.purpose == OrderPurpose.OPEN for order in unfinished),
+        unfinished_closing=any(order.purpose != OrderPurpose.OPEN for order in unfinished),
+        mismatch_open=any(kind in MISMATCHES for kind in open_kinds),
+        ambiguity_open=IncidentKind.AMBIGUOUS_EVENTS in open_kinds,
+        session_open=bot.account.environment == Environment.PAPER or sessions.is_open(now),
+        contract_confirmed=contract is not None and terms_agree(bot.instrument, contract),
+        contract_is_front=contract is not None and _holds_only(view, contract),
+        contract_matches_chart=chart is None or (contract is not None and chart == contract.name),
+    )
+
+
+def reason_for(snapshot: Snapshot, memory: Memory, event: Event) -> Reason:
+    """Return why the event moved the target, or why it did not."""
+    before, after = snapshot.state, fold(memory)
+    if before.position is not after.position:
+        return _trigger(event)
+    no_change = explain_no_change(before, event, after)
+    if no_change is NoChange.LATE_NO_EFFECT and after.position is not snapshot.held:
+        return _trigger(event)
+    return Reason(no_change.value)
+
+
+def stood_down(memory: Memory, alert: Alert, code: Reason) -> Memory:
+    """Return the memory after an opening that will not happen: flat until the next colour change."""
+    newest = newest_event(memory)
+    if newest is None:
+        return memory
+    entry = StandDown(f"stand-down|{alert.id}", newest.effective_at, newest.indicator, code.value)
+    return memory_of((*memory.entries, entry), memory.base)
+
+
+def _close(
+    view: BrokerView | None, facts: gate.Facts, memory: Memory, reason: Reason, detail: dict[str, Any]
+) -> Choice:
+    largest = view.largest() if view else None
+    quantity = -largest.quantity if largest else 0
+    refusal = gate.refusal_of_closing(replace(facts, order=quantity))
+    if refusal is not None:
+        return Choice(Reason(refusal.code), memory, detail={"figures": refusal.figures})
+    contract = largest.contract.name if largest else ""
+    return Choice(reason, memory, Action.EXIT, quantity, contract, OrderPurpose.CLOSE, detail)
+
+
+def _trigger(event: Event) -> Reason:
+    prefix = "TREND" if isinstance(event.value, Color) else "DI"
+    return Reason(f"{prefix}_{event.value.value}")
+
+
+def _holds_only(view: BrokerView | None, contract: BrokerContract) -> bool:
+    """Tell whether nothing is held in any month but this one."""
+    return view is not None and all(holding.contract.id == contract.id for holding in view.holdings)

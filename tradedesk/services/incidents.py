@@ -1,0 +1,69 @@
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from tradedesk.models import Account, Bot, Incident, IncidentKind
+
+# What each kind stops, and what a person does about it.
+TEXTS: dict[IncidentKind, tuple[str, str]] = {
+    IncidentKind.POSITION_MISMATCH: (
+        "Openings of this bot",
+        "Look at the account at the broker. Adopt the broker's position here, or trade it back there.",
+    ),
+    IncidentKind.UNHELD_TARGET: (
+        "",
+        "The position stays until the next event or a flatten. Flatten it if you do not want to hold it.",
+    ),
+    IncidentKind.ORDER_UNCONFIRMED: (
+        "Openings of this bot",
+        "Run recover. If it stays open, compare with the order list of the broker.",
+    ),
+    IncidentKind.AMBIGUOUS_EVENTS: (
+        "Openings of this bot",
+        "Look at the two alerts in TradingView, remove the wrong one, and resolve this incident.",
+    ),
+    IncidentKind.FOREIGN_ORDER: (
+        "Openings of this account",
+        "Cancel the order at the broker if it is not yours.",
+    ),
+    IncidentKind.FOREIGN_POSITION: (
+        "Openings of this account",
+        "Close the position at the broker, or flatten the account here.",
+    ),
+}
+
+
+def open_incident(
+    kind: IncidentKind, *, account: Account, bot: Bot | None, subject: str, seen: dict[str, Any], now: datetime
+) -> Incident:
+    """Return the open incident of this kind and subject, made now or brought up to date."""
+    blocks, remedy = TEXTS[kind]
+    with transaction.atomic():
+        incident, created = Incident.objects.get_or_create(
+            kind=kind,
+            subject=subject,
+            closed_at=None,
+            defaults={
+                "account": account,
+                "bot": bot,
+                "seen": seen,
+                "blocks": blocks,
+                "remedy": remedy,
+                "opened_at": now,
+                "updated_at": now,
+            },
+        )
+        if not created and incident.seen != seen:
+            incident.seen, incident.updated_at = seen, now
+            incident.save(update_fields=["seen", "updated_at"])
+    return incident
+
+
+def close_incidents(
+    kind: IncidentKind, *, account: Account, bot: Bot | None, now: datetime, reason: str, by: str = "desk"
+) -> int:
+    """Close the open incidents of a kind on a bot (or on the account alone) and return how many there were."""
+    return Incident.objects.filter(kind=kind, account=account, bot=bot, closed_at=None).update(
+        closed_at=now, updated_at=now, closed_by=by, closing_reason=reason
+    )

@@ -1,0 +1,193 @@
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+
+from broker.base import (
+    BrokerAuthFailed,
+    BrokerError,
+    BrokerFill,
+    BrokerNotReached,
+    BrokerOrderStatus,
+    BrokerOutcomeUnknown,
+    BrokerRefused,
+    BrokerThrottled,
+    MarketOrder,
+    OrderReport,
+    Side,
+)
+from tradedesk.models import Bot, Fill, Order, OrderSide, OrderStatus
+from tradedesk.services.desk import CLAIM_VALID_S, READ_TIMEOUT_S, SUBMIT_TIMEOUT_S, Deadline, Desk, Link
+
+log = structlog.get_logger(__name__)
+
+FILL_BUDGET_S = 0.8
+FIRST_POLL_S, LONGEST_POLL_S = 0.01, 0.2
+_STATUS = {
+    BrokerOrderStatus.WORKING: OrderStatus.WORKING,
+    BrokerOrderStatus.FILLED: OrderStatus.FILLED,
+    BrokerOrderStatus.CANCELLED: OrderStatus.CANCELLED,
+    BrokerOrderStatus.REJECTED: OrderStatus.REJECTED,
+    BrokerOrderStatus.UNKNOWN: OrderStatus.WORKING,
+}
+OVER = (
+    OrderStatus.FILLED,
+    OrderStatus.REJECTED,
+    OrderStatus.CANCELLED,
+    OrderStatus.LOST,
+    OrderStatus.DENIED,
+)
+
+
+def client_order_id(bot_id: UUID, event_key: str, attempt: int) -> str:
+    """Return our id of an order: the same for the same bot, event and attempt after any restart."""
+    digest = hashlib.sha256(f"{bot_id}|{event_key}|{attempt}".encode()).hexdigest()
+    return f"td-{digest[:32]}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is known of an order after sending it or asking about it."""
+
+    status: OrderStatus
+    broker_order_id: int | None = None
+    fills: tuple[BrokerFill, ...] = ()
+    note: str = ""
+    acknowledged_at: datetime | None = None
+
+    @property
+    def filled_quantity(self) -> int:
+        return sum(fill.quantity for fill in self.fills)
+
+    @property
+    def average_price(self) -> Decimal | None:
+        if not self.fills:
+            return None
+        return sum((fill.price * fill.quantity for fill in self.fills), Decimal()) / self.filled_quantity
+
+
+def send(
+    desk: Desk, link: Link, order: Order, reference_price: Decimal | None, claimed: float, deadline: Deadline
+) -> Outcome:
+    """Send a claimed order once, read its fills for a short while, and return what is known.
+
+    `claimed` is the monotonic time before the claim. Nothing here writes to the database.
+    """
+    message = MarketOrder(
+        account_id=link.account.id,
+        account_name=link.account.name,
+        contract=order.contract,
+        side=Side(order.side),
+        quantity=order.quantity,
+        client_order_id=order.client_order_id,
+        reference_price=reference_price,
+    )
+    if desk.monotonic() - claimed > CLAIM_VALID_S:
+        return Outcome(OrderStatus.PENDING, note="Held back: the claim to send was too old when its turn came.")
+    try:
+        broker_order_id = link.broker.submit(message, timeout_s=deadline.left_s(SUBMIT_TIMEOUT_S))
+    except BrokerRefused as refusal:
+        return Outcome(OrderStatus.REJECTED, note=str(refusal))
+    except BrokerThrottled as throttled:
+        return Outcome(OrderStatus.PENDING, note=f"Not carried out: {throttled}")
+    except (BrokerNotReached, BrokerAuthFailed) as error:
+        return Outcome(OrderStatus.DENIED, note=f"Not sent: {error}")
+    except BrokerOutcomeUnknown as error:
+        log.warning("order.unconfirmed", order=str(order.id), error=str(error))
+        return Outcome(OrderStatus.UNCONFIRMED, note=f"No usable answer: {error}")
+    return follow(desk, link, order, broker_order_id, deadline)
+
+
+def follow(desk: Desk, link: Link, order: Order, broker_order_id: int, deadline: Deadline) -> Outcome:
+    """Return what becomes of an acknowledged order within the fill budget: its fills, or that it works on."""
+    acknowledged_at = desk.now()
+    budget = desk.deadline(deadline.left_s(FILL_BUDGET_S))
+    pause = FIRST_POLL_S
+    report = OrderReport(broker_order_id, BrokerOrderStatus.WORKING)
+    while budget.left_s():
+        try:
+            report = _look(link, order, broker_order_id, budget.left_s(READ_TIMEOUT_S))
+        except BrokerError as error:
+            log.info("order.fills_unread", order=str(order.id), error=str(error))
+        if report.status not in (BrokerOrderStatus.WORKING, BrokerOrderStatus.UNKNOWN):
+            break
+        desk.sleep(min(pause, budget.left_s()))
+        pause = min(pause * 2, LONGEST_POLL_S)
+    return outcome_of(report, order, acknowledged_at)
+
+
+def outcome_of(report: OrderReport, order: Order, acknowledged_at: datetime | None) -> Outcome:
+    """Return the outcome that a broker's report means for our order."""
+    status = _STATUS[report.status]
+    if status is OrderStatus.WORKING and report.fills:
+        full = report.filled_quantity >= order.quantity
+        status = OrderStatus.FILLED if full else OrderStatus.PARTIALLY_FILLED
+    return Outcome(status, report.order_id, report.fills, report.reject_reason, acknowledged_at)
+
+
+def _look(link: Link, order: Order, broker_order_id: int, timeout_s: float) -> OrderReport:
+    """Return the order's report; where the fills alone tell that it is filled, ask nothing more."""
+    fills = tuple(link.broker.fills(broker_order_id, timeout_s=timeout_s))
+    if sum(fill.quantity for fill in fills) >= order.quantity:
+        return OrderReport(broker_order_id, BrokerOrderStatus.FILLED, fills)
+    return link.broker.order_report(broker_order_id, timeout_s=timeout_s)
+
+
+@transaction.atomic
+def record(order: Order, outcome: Outcome, bot: Bot | None, now: datetime) -> list[Fill]:
+    """Store an outcome on its order, and the fills not stored before; return those.
+
+    An order that is over is left as it is: a late or repeated report changes nothing.
+    """
+    new = _store_fills(order, outcome.fills, bot, now)
+    known = Order.objects.filter(pk=order.pk).exclude(status__in=OVER)
+    order.status = outcome.status
+    order.note = outcome.note or order.note
+    order.broker_order_id = outcome.broker_order_id or order.broker_order_id
+    order.acknowledged_at = order.acknowledged_at or outcome.acknowledged_at
+    order.settled_at = now if outcome.status in OVER else None
+    if outcome.fills:
+        order.filled_quantity, order.average_price = outcome.filled_quantity, outcome.average_price
+    fields = (
+        "status",
+        "note",
+        "broker_order_id",
+        "acknowledged_at",
+        "settled_at",
+        "filled_quantity",
+        "average_price",
+    )
+    if not known.update(**{name: getattr(order, name) for name in fields}):
+        order.refresh_from_db()
+    return new
+
+
+def _store_fills(
+    order: Order, fills: Sequence[BrokerFill], bot: Bot | None, now: datetime
+) -> list[Fill]:
+    if not fills:
+        return []
+    rows = [
+        Fill(
+            account_id=order.account_id,
+            bot=bot,
+            order=order,
+            broker_fill_id=fill.id,
+            contract=order.contract,
+            side=OrderSide(fill.side.value),
+            quantity=fill.quantity,
+            price=fill.price,
+            filled_at=fill.filled_at,
+            created_at=now,
+        )
+        for fill in fills
+    ]
+    if order.filled_quantity:
+        known = set(Fill.objects.filter(order=order).values_list("broker_fill_id", flat=True))
+        rows = [row for row in rows if row.broker_fill_id not in known]
+    return Fill.objects.bulk_create(rows)

@@ -1,0 +1,83 @@
+from dataclasses import dataclass
+from decimal import Decimal
+
+import structlog
+
+from broker.base import BrokerContract, BrokerError, BrokerPosition
+from tradedesk.models import Instrument
+from tradedesk.services.desk import READ_TIMEOUT_S, Deadline, Link
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Holding:
+    """Contracts of one instrument that the broker holds in one month, signed."""
+
+    contract: BrokerContract
+    quantity: int
+    average_price: Decimal | None
+
+
+@dataclass(frozen=True)
+class BrokerView:
+    """What the broker holds of one instrument, and the contract that an opening would trade.
+
+    `to_trade` is None where it could not be resolved; closings do without it.
+    """
+
+    holdings: tuple[Holding, ...]
+    to_trade: BrokerContract | None
+
+    @property
+    def quantity(self) -> int:
+        """Signed contracts over all months."""
+        return sum(holding.quantity for holding in self.holdings)
+
+    def largest(self) -> Holding | None:
+        """Return the holding with the most contracts, None when flat."""
+        return max(self.holdings, key=lambda holding: abs(holding.quantity), default=None)
+
+
+def view_of(link: Link, instrument: Instrument, deadline: Deadline) -> BrokerView:
+    """Return what the account holds of an instrument, read now, and what an opening would trade.
+
+    Raises BrokerError when the positions cannot be read.
+    """
+    held = tuple(
+        Holding(contract, row.quantity, row.average_price)
+        for contract, row in open_positions(link, deadline)
+        if contract.product == instrument.root
+    )
+    try:
+        return BrokerView(held, contract_to_trade(link, instrument, deadline))
+    except BrokerError as error:
+        log.warning("contract.unread", instrument=instrument.root, error=str(error))
+        return BrokerView(held, None)
+
+
+def open_positions(link: Link, deadline: Deadline) -> list[tuple[BrokerContract, BrokerPosition]]:
+    """Return the account's positions that are not flat, each with its contract. Raises BrokerError."""
+    rows = link.broker.positions(link.account.id, timeout_s=deadline.left_s(READ_TIMEOUT_S))
+    return [
+        (link.broker.contract_by_id(row.contract_id, timeout_s=deadline.left_s(READ_TIMEOUT_S)), row)
+        for row in rows
+        if row.quantity
+    ]
+
+
+def contract_to_trade(link: Link, instrument: Instrument, deadline: Deadline) -> BrokerContract:
+    """Return the contract that an opening trades: the pinned one, else the broker's front month."""
+    timeout_s = deadline.left_s(READ_TIMEOUT_S)
+    if instrument.pinned_contract:
+        return link.broker.contract_by_name(instrument.pinned_contract, timeout_s=timeout_s)
+    return link.broker.front_contract(instrument.root, timeout_s=timeout_s)
+
+
+def terms_agree(instrument: Instrument, contract: BrokerContract) -> bool:
+    """Tell whether the broker's tick and point value are those that the desk reckons with."""
+    return (
+        contract.product == instrument.root
+        and contract.tick_size == instrument.tick_size
+        and contract.point_value == instrument.point_value
+    )

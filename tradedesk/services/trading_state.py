@@ -1,0 +1,40 @@
+from django.db import connection
+
+from tradedesk.models import Account, Bot, TradingMode, TradingState
+
+ALL = "all"
+
+
+def scopes_of(account: Account, bot: Bot | None = None) -> list[str]:
+    """Return the scopes that rule a bot of an account, or the account alone."""
+    return [ALL, f"account:{account.name}", *([f"bot:{bot.slug}"] if bot else [])]
+
+
+def mode_for_claim(account: Account, bot: Bot | None = None) -> TradingMode:
+    """Return the strictest mode of the scopes, locked until the transaction ends.
+
+    A claim to send and the kill switch are thereby ordered: the switch waits for claims that read first, and
+    every later claim reads what the switch wrote. A scope without a row counts as halted.
+    """
+    scopes = scopes_of(account, bot)
+    lock = " FOR SHARE" if connection.vendor == "postgresql" else ""
+    table = TradingState._meta.db_table
+    with connection.cursor() as cursor:
+        marks = ", ".join(["%s"] * len(scopes))
+        cursor.execute(f"SELECT mode FROM {table} WHERE scope IN ({marks}){lock}", scopes)  # noqa: S608 - own table
+        return _strictest([row[0] for row in cursor.fetchall()], len(scopes))
+
+
+def effective_modes(bots: list[Bot]) -> dict[str, TradingMode]:
+    """Return the strictest mode by bot slug, for showing; claims read it anew. One query."""
+    modes = dict(TradingState.objects.values_list("scope", "mode"))
+    return {
+        bot.slug: _strictest([modes[scope] for scope in scopes_of(bot.account, bot) if scope in modes], 3)
+        for bot in bots
+    }
+
+
+def _strictest(modes: list[str], expected: int) -> TradingMode:
+    if len(modes) < expected:
+        return TradingMode.HALTED
+    return max((TradingMode(mode) for mode in modes), key=lambda mode: mode.strictness)

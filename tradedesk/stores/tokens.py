@@ -1,0 +1,68 @@
+import json
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from broker.base import AccessToken
+from tradedesk.stores import redis
+from tradedesk.stores.redis import RedisUnavailable
+
+LOCK_MS = 10_000
+RETRY_S = 0.05
+UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+
+
+class SharedTokens:
+    """One access token per broker login for all processes of the desk, kept in Redis.
+
+    With Redis away each process keeps its own token in its client, and only threads are held off.
+    """
+
+    def __init__(self) -> None:
+        self._threads = threading.Lock()
+
+    def load(self, login: str) -> AccessToken | None:
+        try:
+            text = redis.call(lambda client: client.get(self._key(login)))
+            content = json.loads(text) if text else None
+            return content and AccessToken(content["value"], datetime.fromisoformat(content["expires_at"]))
+        except (RedisUnavailable, ValueError, KeyError, TypeError):
+            return None
+
+    def save(self, login: str, token: AccessToken) -> None:
+        text = json.dumps({"value": token.value, "expires_at": token.expires_at.isoformat()})
+        self._try_to(lambda client: client.set(self._key(login), text))
+
+    def forget(self, login: str) -> None:
+        self._try_to(lambda client: client.delete(self._key(login)))
+
+    @contextmanager
+    def lock(self, login: str) -> Iterator[None]:
+        key, mark = f"{self._key(login)}:lock", secrets.token_hex(8)
+        with self._threads:
+            give_up_at = time.monotonic() + LOCK_MS / 1000
+            while time.monotonic() < give_up_at:
+                try:
+                    if redis.call(lambda client: client.set(key, mark, nx=True, px=LOCK_MS)):
+                        break
+                except RedisUnavailable:
+                    break
+                time.sleep(RETRY_S)
+            try:
+                yield
+            finally:
+                self._try_to(lambda client: client.register_script(UNLOCK)([key], [mark]))
+
+    @staticmethod
+    def _key(login: str) -> str:
+        return f"tradedesk:login:{login}"
+
+    @staticmethod
+    def _try_to(act: redis.Act) -> None:
+        try:
+            redis.call(act)
+        except RedisUnavailable:
+            return

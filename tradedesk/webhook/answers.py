@@ -1,0 +1,95 @@
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from rest_framework.response import Response
+
+from strategy.types import Action
+from tradedesk import metrics
+from tradedesk.models import Alert, Order, Reason
+from tradedesk.services.trading import Result
+
+
+def processed(alert: Alert, results: Sequence[Result]) -> Response:
+    """Answer for a stored alert: what every bot of its strategy made of it."""
+    decisions = [_decision(result) for result in results]
+    return Response({"alert_id": str(alert.id), "status": "processed", "decisions": decisions})
+
+
+def duplicate(first: Alert) -> Response:
+    """Answer for an event that is stored already, with the first alert's id."""
+    return Response({"alert_id": str(first.id), "status": "duplicate", "decisions": []})
+
+
+def heartbeat() -> Response:
+    """Answer for a sign of life, which makes no row."""
+    return Response({"alert_id": None, "status": "heartbeat", "decisions": []})
+
+
+def invalid(alert: Alert, errors: Mapping[str, Sequence[str]]) -> Response:
+    """Answer for a message that is no alert, with what is wrong by dotted field name."""
+    return Response(
+        {
+            "alert_id": str(alert.id),
+            "status": "invalid",
+            "code": "INVALID",
+            "detail": f"Not an alert: {', '.join(errors)}.",
+            "errors": errors,
+        },
+        status=400,
+    )
+
+
+def forbidden() -> Response:
+    """Answer that gives no hint what was wrong: the token, its age or the address."""
+    return refused(403, "forbidden", "Forbidden.")
+
+
+def unavailable() -> Response:
+    """Answer that makes TradingView send the alert again."""
+    response = refused(503, "unavailable", "The alert could not be stored. Send it again.")
+    response["Retry-After"] = "5"
+    return response
+
+
+def refused(http: int, status: str, detail: str) -> Response:
+    """Answer for a request of which nothing is stored."""
+    return Response({"status": status, "code": status.upper(), "detail": detail, "errors": {}}, status=http)
+
+
+def order_json(order: Order) -> dict[str, Any]:
+    """Return an order as the webhook and flatten answer with it. Prices are plain decimal text."""
+    return {
+        "client_order_id": order.client_order_id,
+        "side": order.side,
+        "quantity": order.quantity,
+        "contract": order.contract,
+        "status": order.status,
+        "broker_order_id": None if order.broker_order_id is None else str(order.broker_order_id),
+        "filled_quantity": order.filled_quantity,
+        "average_price": plain(order.average_price),
+    }
+
+
+def plain(price: Decimal | None) -> str | None:
+    """Return a price as text without exponent or trailing zeros."""
+    if price is None:
+        return None
+    text = f"{price:.8f}"
+    return text.rstrip("0").rstrip(".")
+
+
+def _decision(result: Result) -> dict[str, Any]:
+    decision, order = result.decision, result.order
+    action = decision.action if decision else Action.NONE.value
+    reason = decision.reason if decision else Reason.NOT_REACHED.value
+    metrics.decisions.labels(str(action), str(reason)).inc()
+    if order is not None:
+        metrics.orders.labels(str(order.status)).inc()
+    return {
+        "bot": result.bot.slug,
+        "action": action,
+        "reason": reason,
+        "state": result.snapshot.public(),
+        "order": None if order is None else order_json(order),
+    }

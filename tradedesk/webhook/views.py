@@ -1,0 +1,125 @@
+import json
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError
+from django.http import HttpRequest
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from tradedesk import metrics, wiring
+from tradedesk.models import Strategy
+from tradedesk.selectors import bots_of
+from tradedesk.services import intake, trading
+from tradedesk.services.desk import Desk
+from tradedesk.stores.rates import count_this_minute
+from tradedesk.webhook import answers, auth
+from tradedesk.webhook.payload import Invalid, parse_json, parse_signal
+
+log = structlog.get_logger(__name__)
+
+LARGEST_BODY = 65_536
+HEARTBEAT = "HEARTBEAT"
+
+
+class TradingViewWebhook(APIView):
+    """Takes one TradingView alert: stores it, decides it for every bot of its strategy, and answers."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    schema = None
+
+    def post(self, request: Request, token: str | None = None) -> Response:
+        desk = wiring.desk()
+        with metrics.webhook_seconds.time():
+            answer = _answer(desk, request._request, token)
+        metrics.webhook_answers.labels(answer.status_code, answer.data["status"]).inc()
+        return answer
+
+
+def _answer(desk: Desk, request: HttpRequest, token: str | None) -> Response:
+    deadline = desk.deadline(settings.WEBHOOK_ANSWER_WITHIN_S)
+    body = _read(request)
+    if body is None:
+        return answers.refused(413, "too_large", f"The body is larger than {LARGEST_BODY} bytes.")
+    address = auth.address_of(request)
+    if not auth.is_allowed(address):
+        return answers.forbidden()
+    content, problem = _parse(body)
+    if token is None:
+        token = content.get("token") if isinstance(content.get("token"), str) else ""
+    try:
+        strategy = auth.strategy_of(str(token))
+    except DatabaseError:
+        log.exception("webhook.database")
+        return answers.unavailable()
+    if strategy is None:
+        return answers.forbidden()
+    limit = settings.WEBHOOK_RATE_PER_MINUTE
+    if limit and count_this_minute(f"webhook:{strategy.id}", desk.now()) > limit:
+        return answers.refused(429, "throttled", f"More than {limit} alerts in this minute.")
+    kept = _without_token(body, content, str(token))
+    try:
+        if problem is not None:
+            raise problem
+        signal = parse_signal(content)
+        if signal.action == HEARTBEAT:
+            intake.note_heartbeat(strategy, desk.now())
+            return answers.heartbeat()
+        alert, is_new = intake.store_alert(
+            strategy, signal, body=kept, source_address=address, now=desk.now()
+        )
+    except Invalid as invalid:
+        return _rejected(strategy, invalid, kept, address, desk)
+    except DatabaseError:
+        log.exception("webhook.database")
+        return answers.unavailable()
+    if not is_new:
+        return answers.duplicate(alert)
+    try:
+        results = trading.process(desk, alert, bots_of(strategy), deadline)
+    except DatabaseError:
+        # The alert is safe; recovery decides it when the database is back.
+        log.exception("webhook.undecided", alert=str(alert.id))
+        results = []
+    return answers.processed(alert, results)
+
+
+def _read(request: HttpRequest) -> bytes | None:
+    """Return the raw body, None when it is too large, without reading more than that."""
+    try:
+        announced = int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        announced = 0
+    if announced > LARGEST_BODY:
+        return None
+    body = request.read(LARGEST_BODY + 1)
+    return None if len(body) > LARGEST_BODY else body
+
+
+def _parse(body: bytes) -> tuple[dict[str, Any], Invalid | None]:
+    try:
+        return parse_json(body), None
+    except Invalid as invalid:
+        return {}, invalid
+
+
+def _without_token(body: bytes, content: dict[str, Any], token: str) -> str:
+    """Return the body as text with the token cut out, however the token was spelt in it."""
+    text = body.decode(errors="replace").replace("\x00", "\ufffd")
+    if content.get("token") == token and token and json.dumps(token)[1:-1] not in text:
+        text = json.dumps({**content, "token": "[token]"})
+    return text.replace(token, "[token]") if token else text
+
+
+def _rejected(strategy: Strategy, invalid: Invalid, body: str, address: str, desk: Desk) -> Response:
+    try:
+        alert = intake.store_rejected(
+            strategy, invalid.errors, body=body, source_address=address, now=desk.now()
+        )
+    except DatabaseError:
+        log.exception("webhook.database")
+        return answers.unavailable()
+    return answers.invalid(alert, invalid.errors)

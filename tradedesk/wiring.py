@@ -1,0 +1,122 @@
+import os
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+from django.conf import settings
+
+from broker.base import BrokerAccount, BrokerRefused
+from broker.tradovate.auth import Credentials
+from broker.tradovate.client import TradovateBroker
+from tradedesk.models import Account, Environment
+from tradedesk.services.desk import Desk, Link
+from tradedesk.stores.tokens import SharedTokens
+
+HOSTS = {
+    Environment.DEMO: "https://demo.tradovateapi.com/v1",
+    Environment.LIVE: "https://live.tradovateapi.com/v1",
+}
+LAMBDA_RECONCILED_WITHIN = timedelta(minutes=10)
+
+
+def now() -> datetime:
+    """Return this moment, aware UTC: the one place that reads the wall clock."""
+    return datetime.now(UTC)  # noqa: TID251 - the one home of the clock
+
+
+STARTED_AT = now()
+
+
+@cache
+def desk() -> Desk:
+    """Return the desk as the settings describe it, with its broker connections kept for the process."""
+    return Desk(
+        link=_Links(),
+        now=now,
+        monotonic=time.monotonic,
+        sleep=time.sleep,
+        reconciled_since=reconciled_since,
+        max_alert_age_s=settings.MAX_ALERT_AGE_S,
+        event_window=timedelta(hours=settings.EVENT_WINDOW_H),
+    )
+
+
+def reconciled_since(at: datetime) -> datetime:
+    """Return since when an account must have been reconciled: the start of this process.
+
+    On Lambda processes come and go, so it is ten minutes ago there.
+    """
+    return at - LAMBDA_RECONCILED_WITHIN if "AWS_LAMBDA_FUNCTION_NAME" in os.environ else STARTED_AT
+
+
+class _Links:
+    """Makes one broker client per login and finds each account on it, once per process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._tokens = SharedTokens()
+        self._brokers: dict[tuple[str, str], TradovateBroker] = {}
+        self._links: dict[tuple[str, str, str], Link] = {}
+
+    def __call__(self, account: Account, *, timeout_s: float) -> Link:
+        login = (account.environment, account.credentials)
+        key = (*login, account.broker_account)
+        link = self._links.get(key)
+        if link is None:
+            with self._lock:
+                broker = self._brokers.get(login) or self._brokers.setdefault(login, self._connect(account))
+            link = self._links[key] = Link(broker, _find(broker, account, timeout_s))
+        return link
+
+    def _connect(self, account: Account) -> TradovateBroker:
+        environment = Environment(account.environment)
+        is_paper = environment is Environment.PAPER
+        return TradovateBroker(
+            settings.PAPER_BROKER_URL if is_paper else HOSTS[environment],
+            _paper_credentials() if is_paper else named_credentials(account.credentials),
+            self._tokens,
+            now=now,
+            paper=is_paper,
+        )
+
+
+def named_credentials(name: str) -> Credentials:
+    """Return the login whose environment variables start with `name`. Raises BrokerRefused when one is missing."""
+    wanted = {field: f"{name}_{field}" for field in ("USERNAME", "PASSWORD", "CID", "SECRET", "DEVICE_ID")}
+    values = {field: os.environ.get(variable, "") for field, variable in wanted.items()}
+    missing = [wanted[field] for field, value in values.items() if not value]
+    if missing or not values["CID"].isdigit():
+        raise BrokerRefused("MissingCredentials", f"set {', '.join(missing) or wanted['CID'] + ' to a number'}")
+    return Credentials(
+        name=values["USERNAME"],
+        password=values["PASSWORD"],
+        app_id=os.environ.get(f"{name}_APP_ID", "TradeDesk"),
+        app_version=settings.VERSION,
+        device_id=values["DEVICE_ID"],
+        cid=int(values["CID"]),
+        secret=values["SECRET"],
+    )
+
+
+def _paper_credentials() -> Credentials:
+    return Credentials(
+        name=settings.PAPER_BROKER_USER,
+        password=settings.PAPER_BROKER_PASSWORD,
+        app_id="TradeDesk",
+        app_version=settings.VERSION,
+        device_id="tradedesk-paper",
+        cid=1,
+        secret="paper",  # noqa: S106 - the paper broker asks for none
+    )
+
+
+def _find(broker: TradovateBroker, account: Account, timeout_s: float) -> BrokerAccount:
+    wanted = account.broker_account or (
+        settings.PAPER_BROKER_ACCOUNT if account.environment == Environment.PAPER else ""
+    )
+    active = [found for found in broker.accounts(timeout_s=timeout_s) if found.active]
+    match = next((found for found in active if not wanted or found.name == wanted), None)
+    if match is None:
+        raise BrokerRefused("UnknownAccount", f"the login has no active account {wanted or 'at all'}")
+    return match
