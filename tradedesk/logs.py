@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 
-# A webhook token stands in the address; a bearer or API token in a header; passwords in addresses of services.
+# A webhook token stands in the address, a bearer or API token in a header, a password in an address.
 SECRETS = (
     (re.compile(r"(/webhooks/tradingview/)[^/\s\"']+"), r"\1[token]"),
     (re.compile(r"((?:Bearer|Token)\s+)[\w.\-]+", re.IGNORECASE), r"\1[token]"),
@@ -21,9 +21,7 @@ def redact(text: str) -> str:
     return text
 
 
-def _redact_event(
-    _logger: object, _method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
+def _redact_event(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for key, value in event.items():
         if isinstance(value, str):
             event[key] = redact(value)

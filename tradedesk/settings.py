@@ -109,7 +109,9 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "/admin/login/"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not LOCAL
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_TLS_PROXY", default=False) else None
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_TLS_PROXY", default=False) else None
+)
 X_FRAME_OPTIONS = "DENY"
 
 LANGUAGE_CODE = "en-us"
@@ -161,7 +163,9 @@ CELERY_BEAT_SCHEDULE = {
     "reconcile": {"task": "tradedesk.tasks.reconcile", "schedule": 30.0, "options": {"expires": 30}},
 }
 
-PAPER_BROKER_URL = env.str("PAPER_BROKER_URL", default=DESK.get("paper_broker_url", "http://127.0.0.1:9100/v1"))
+PAPER_BROKER_URL = env.str(
+    "PAPER_BROKER_URL", default=DESK.get("paper_broker_url", "http://127.0.0.1:9100/v1")
+)
 PAPER_BROKER_USER = env.str("PAPER_BROKER_USER", default="paper")
 PAPER_BROKER_PASSWORD = env.str("PAPER_BROKER_PASSWORD", default="paper")
 PAPER_BROKER_ACCOUNT = env.str("PAPER_BROKER_ACCOUNT", default="")

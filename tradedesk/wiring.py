@@ -82,12 +82,14 @@ class _Links:
 
 
 def named_credentials(name: str) -> Credentials:
-    """Return the login whose environment variables start with `name`. Raises BrokerRefused when one is missing."""
+    """Return the login in the environment variables named `name`_… or raise BrokerRefused."""
     wanted = {field: f"{name}_{field}" for field in ("USERNAME", "PASSWORD", "CID", "SECRET", "DEVICE_ID")}
     values = {field: os.environ.get(variable, "") for field, variable in wanted.items()}
     missing = [wanted[field] for field, value in values.items() if not value]
     if missing or not values["CID"].isdigit():
-        raise BrokerRefused("MissingCredentials", f"set {', '.join(missing) or wanted['CID'] + ' to a number'}")
+        raise BrokerRefused(
+            "MissingCredentials", f"set {', '.join(missing) or wanted['CID'] + ' to a number'}"
+        )
     return Credentials(
         name=values["USERNAME"],
         password=values["PASSWORD"],

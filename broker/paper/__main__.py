@@ -11,10 +11,12 @@ from pathlib import Path
 from aiohttp import web
 
 from broker.paper.accounts import User
-from broker.paper.journal import JournalDamaged, JournalInUse
+from broker.paper.journal import JournalDamagedError, JournalInUseError
 from broker.paper.server import Settings, make_app
 
 HOST = "127.0.0.1"
+LAST_PORT = 65_535
+LONGEST_LATENCY_S = 60
 HELP = """\
 A practice broker that speaks Tradovate's protocol on this machine only. No money, no market: it makes its own
 prices, fills every market order at once and keeps accounts PAPER-1 and PAPER-2 with 50,000 USD each."""
@@ -22,6 +24,7 @@ EXAMPLES = """\
 example:
   python -m broker.paper --port 9100 --data var/paper.journal
   curl -s localhost:9100/v1/auth/accesstokenrequest -d '{"name": "paper", "password": "paper"}'
+  curl -s "localhost:9100/v1/contract/suggest?t=MES" -H "Authorization: Bearer TOKEN"
   curl -s localhost:9100/v1/order/placeorder -H "Authorization: Bearer TOKEN" -H "X-Paper-Price: 6842.25" \\
     -d '{"accountId": 1100001, "symbol": "MESZ6", "action": "Buy", "orderQty": 1, "orderType": "Market"}'
   curl -s localhost:9100/v1/position/list -H "Authorization: Bearer TOKEN"
@@ -29,14 +32,35 @@ example:
 Delete the journal to start over with empty accounts."""
 
 
+def port_number(text: str) -> int:
+    """Return a port. Raises ArgumentTypeError."""
+    if not text.isdecimal() or int(text) > LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text} is no port: give 0 to {LAST_PORT}")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """Return a length of time. Raises ArgumentTypeError."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= LONGEST_LATENCY_S:
+        raise argparse.ArgumentTypeError(f"{text} is no latency: give 0 to {LONGEST_LATENCY_S} seconds")
+    return value
+
+
 def parse_arguments() -> argparse.Namespace:
+    """Return what the command line asks for."""
     parser = argparse.ArgumentParser(
         prog="python -m broker.paper",
         description=HELP,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--port", type=int, default=9100, help="port on 127.0.0.1; 0 takes a free one (9100)")
+    parser.add_argument(
+        "--port", type=port_number, default=9100, help="port on 127.0.0.1; 0 takes a free one (9100)"
+    )
     parser.add_argument(
         "--data",
         type=Path,
@@ -45,7 +69,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--latency",
-        type=float,
+        type=seconds,
         default=0.0,
         metavar="SECONDS",
         help="wait this long before answering an order, and as long again before filling it (0)",
@@ -77,13 +101,15 @@ async def serve(app: web.Application, port: int) -> None:
     await runner.setup()
     try:
         await web.TCPSite(runner, HOST, port, shutdown_timeout=1.0).start()
-        print(f"paper broker ready on http://{HOST}:{runner.addresses[0][1]}/v1", flush=True)
+        sys.stdout.write(f"paper broker ready on http://{HOST}:{runner.addresses[0][1]}/v1\n")
+        sys.stdout.flush()
         await stop.wait()
     finally:
         await runner.cleanup()
 
 
 def main() -> None:
+    """Run a paper broker until it is told to stop."""
     arguments = parse_arguments()
     settings = Settings(
         data=arguments.data,
@@ -95,7 +121,7 @@ def main() -> None:
     try:
         app = make_app(settings, read_clock)
         asyncio.run(serve(app, arguments.port))
-    except (JournalInUse, JournalDamaged, OSError) as error:
+    except (JournalInUseError, JournalDamagedError, OSError) as error:
         sys.exit(f"paper broker: {error}")
 
 

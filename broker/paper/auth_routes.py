@@ -3,7 +3,7 @@
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from broker.paper.sessions import Denied, Session
+from broker.paper.sessions import AccessError, Session
 from broker.paper.web import SESSION, SESSIONS, read_body, reply, session_of
 from broker.paper.wire import Json, iso
 
@@ -19,8 +19,8 @@ async def require_token(request: web.Request, handler: Handler) -> web.StreamRes
     if request.path != LOGIN_PATH and request.match_info.http_exception is None:
         try:
             request[SESSION] = request.app[SESSIONS].check(request.headers.get("Authorization", ""))
-        except Denied as denied:
-            raise web.HTTPUnauthorized(text=str(denied)) from None
+        except AccessError as error:
+            raise web.HTTPUnauthorized(text=str(error)) from None
     return await handler(request)
 
 

@@ -25,12 +25,13 @@ ALIVE = frozenset({OrdStatus.PENDING_NEW, OrdStatus.WORKING})
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
-    """Who gives a command: user, session, and whether a program did."""
+class Origin:
+    """What a command says about where it comes from."""
 
     user_id: int
     session_id: int
     is_automated: bool = False
+    cl_ord_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,6 @@ class NewOrder:
     action: Action
     quantity: int
     time_in_force: str | None = None
-    cl_ord_id: str | None = None
     text: str | None = None
     admin: bool = False
 
@@ -62,7 +62,7 @@ class Book:
         self.prices = prices
         self.positions = Positions(tables)
 
-    def accept(self, new: NewOrder, sender: Sender, now: datetime) -> Order:
+    def accept(self, new: NewOrder, origin: Origin, now: datetime) -> Order:
         """Take an order in as PendingNew. Order, version and New command share one id."""
         order_id = self.tables.new_id()
         order = self.tables.orders.put(
@@ -73,7 +73,7 @@ class Book:
         self.tables.order_versions.put(
             OrderVersion(order_id, order_id, new.quantity, "Market", new.time_in_force, new.text)
         )
-        self._command(order_id, order_id, "New", sender, now, new.cl_ord_id)
+        self._command(order_id, order_id, "New", origin, now)
         return order
 
     def work(self, order_id: int, now: datetime) -> None:
@@ -108,15 +108,13 @@ class Book:
         self._execution(order_id, "Trade", order, now, trade)
         self.positions.apply(order.account_id, fill, self.catalog.terms(order.contract_id).point_value)
 
-    def cancel(
-        self, order_id: int, sender: Sender, now: datetime, cl_ord_id: str | None = None
-    ) -> int | None:
+    def cancel(self, order_id: int, origin: Origin, now: datetime) -> int | None:
         """Cancel an order and return the command's id, or None when the order is already over."""
         order = self.tables.orders[order_id]
         if order.ord_status not in ALIVE:
             return None
         command_id = self.tables.new_id()
-        self._command(command_id, order_id, "Cancel", sender, now, cl_ord_id)
+        self._command(command_id, order_id, "Cancel", origin, now)
         order = self._set_status(order, OrdStatus.CANCELED)
         self._report(command_id, CommandStatus.AT_EXECUTION, order, now)
         self._execution(command_id, "Canceled", order, now)
@@ -126,9 +124,7 @@ class Book:
         """Return the orders that are not over, oldest first."""
         return [order for order in self.tables.orders if order.ord_status in ALIVE]
 
-    def _command(
-        self, command_id: int, order_id: int, kind: str, sender: Sender, now: datetime, cl_ord_id: str | None
-    ) -> None:
+    def _command(self, command_id: int, order_id: int, kind: str, origin: Origin, now: datetime) -> None:
         self.tables.commands.put(
             Command(
                 id=command_id,
@@ -136,10 +132,10 @@ class Book:
                 timestamp=now,
                 command_type=kind,
                 command_status=CommandStatus.PENDING,
-                sender_id=sender.user_id,
-                user_session_id=sender.session_id,
-                is_automated=sender.is_automated,
-                cl_ord_id=cl_ord_id,
+                sender_id=origin.user_id,
+                user_session_id=origin.session_id,
+                is_automated=origin.is_automated,
+                cl_ord_id=origin.cl_ord_id,
             )
         )
 

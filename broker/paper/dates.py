@@ -1,4 +1,4 @@
-"""The exchange's calendar: sessions, business days, last trading days and rolls, as pure functions of a date."""
+"""The exchange's calendar as pure functions: trade dates, business days, last trading days."""
 
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
@@ -10,7 +10,7 @@ FRIDAY, SATURDAY = 4, 5
 
 
 def trade_date(now: datetime) -> date:
-    """Return the trade date of a moment: the session that opens at 17:00 Chicago carries the next day's date."""
+    """Return the trade date of a moment: from 17:00 in Chicago it is the next week day."""
     local = now.astimezone(CHICAGO)
     day = local.date() + timedelta(days=1) if local.time() >= SESSION_OPENS else local.date()
     return day + timedelta(days=max(0, 7 - day.weekday())) if day.weekday() >= SATURDAY else day
@@ -30,14 +30,17 @@ def business_days_before(day: date, count: int) -> date:
 
 
 def third_friday(year: int, month: int) -> date:
-    """Return the last trading day of an index contract: the third Friday, or the business day before a holiday."""
+    """Return the last day of an index contract: the third Friday, or the business day before."""
     first = date(year, month, 1)
     friday = first + timedelta(days=(FRIDAY - first.weekday()) % 7 + 14)
     return friday if is_business_day(friday) else business_days_before(friday, 1)
 
 
 def crude_last_day(year: int, month: int) -> date:
-    """Return the last day of CL: 3 business days before the 25th of the month before, 4 where that is no business day."""
+    """Return the last day of CL: 3 business days before the 25th of the month before.
+
+    They are 4 where that 25th is no business day itself.
+    """
     year, month = previous_month(year, month)
     anchor = date(year, month, 25)
     return business_days_before(anchor, 3 if is_business_day(anchor) else 4)

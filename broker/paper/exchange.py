@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from decimal import Decimal
 
-from broker.paper.book import Book, NewOrder, Sender
+from broker.paper.book import Book, NewOrder, Origin
 from broker.paper.journal import Journal
 from broker.paper.rows import Action
 
@@ -41,7 +41,7 @@ class Exchange:
             self.book.fill(order.id, self._now())
         self._keep()
 
-    async def place(self, new: NewOrder, sender: Sender, price: Decimal | None = None) -> int:
+    async def place(self, new: NewOrder, origin: Origin, price: Decimal | None = None) -> int:
         """Take an order in and return its id once the journal has it.
 
         `price` moves the market first. Without latency the order is filled by then; with it the answer comes
@@ -49,7 +49,7 @@ class Exchange:
         """
         if price is not None:
             self.book.prices.move_to(new.contract_id, price)
-        order_id = self.book.accept(new, sender, self._now()).id
+        order_id = self.book.accept(new, origin, self._now()).id
         if not self._latency_s:
             self.book.work(order_id, self._now())
             self.book.fill(order_id, self._now())
@@ -62,27 +62,27 @@ class Exchange:
         await self._sleep(self._latency_s)
         return order_id
 
-    async def cancel(self, order_id: int, sender: Sender, cl_ord_id: str | None = None) -> int | None:
+    async def cancel(self, order_id: int, origin: Origin) -> int | None:
         """Cancel an order and return the command's id, or None when it is already over."""
-        command_id = self.book.cancel(order_id, sender, self._now(), cl_ord_id)
+        command_id = self.book.cancel(order_id, origin, self._now())
         self._keep()
         if self._latency_s:
             await self._sleep(self._latency_s)
         return command_id
 
     async def liquidate(
-        self, account_id: int, contract_id: int, sender: Sender, *, admin: bool
+        self, account_id: int, contract_id: int, origin: Origin, *, admin: bool
     ) -> int | None:
         """Cancel what works in an account's contract, then close it at market; None when it is flat."""
         for order in self.book.alive():
             if (order.account_id, order.contract_id) == (account_id, contract_id):
-                self.book.cancel(order.id, sender, self._now())
+                self.book.cancel(order.id, origin, self._now())
         held = self.book.positions.net(account_id, contract_id)
         if not held:
             self._keep()
             return None
         action = Action.SELL if held > 0 else Action.BUY
-        return await self.place(NewOrder(account_id, contract_id, action, abs(held), admin=admin), sender)
+        return await self.place(NewOrder(account_id, contract_id, action, abs(held), admin=admin), origin)
 
     async def stop(self) -> None:
         """Leave orders underway as they stand; the next start finishes them."""
@@ -101,5 +101,10 @@ class Exchange:
 
     def _keep(self) -> None:
         changes = self.book.tables.take_changes()
-        if changes:
+        if not changes:
+            return
+        try:
             self._journal.append(changes, self.book.tables)
+        except OSError as error:
+            # An order that the journal does not have must not be acknowledged: no answer, and no more orders.
+            raise SystemExit(f"paper broker: cannot write the journal: {error}") from error

@@ -6,17 +6,16 @@ import os
 from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 from broker.paper.tables import Change, Tables
 
 
-class JournalInUse(Exception):
+class JournalInUseError(Exception):
     """Another paper broker writes to this file."""
 
 
-class JournalDamaged(Exception):
-    """A line before the last cannot be read: the file is not what this broker wrote."""
+class JournalDamagedError(Exception):
+    """A whole line cannot be read: the file is not what this broker wrote."""
 
 
 class Journal:
@@ -31,17 +30,19 @@ class Journal:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(self._file)
-            raise JournalInUse(f"{path} is in use by another paper broker") from error
+            raise JournalInUseError(f"{path} is in use by another paper broker") from error
 
     def replay(self, tables: Tables) -> None:
-        """Load every whole line into the tables; cut off a last line that a crash left half-written."""
+        """Load every whole line; cut off a last one that a crash left half-written.
+
+        Raises JournalDamagedError.
+        """
         whole = 0
         with self._path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 if not line.endswith(b"\n"):
                     break
-                for kind, row in self._parse(number, line):
-                    tables.load(kind, row)
+                self._load(number, line, tables)
                 whole += len(line)
         os.ftruncate(self._file, whole)
 
@@ -55,14 +56,15 @@ class Journal:
         self._write(f"[{','.join(parts)}]\n".encode())
 
     def close(self) -> None:
+        """Let go of the file."""
         os.close(self._file)
 
-    def _parse(self, number: int, line: bytes) -> list[list[Any]]:
+    def _load(self, number: int, line: bytes, tables: Tables) -> None:
         try:
-            step: list[list[Any]] = json.loads(line, parse_float=Decimal)
-        except ValueError as error:
-            raise JournalDamaged(f"{self._path}, line {number}: {error}") from error
-        return step
+            for kind, row in json.loads(line, parse_float=Decimal):
+                tables.load(kind, row)
+        except (ValueError, TypeError, KeyError, ArithmeticError) as error:
+            raise JournalDamagedError(f"{self._path}, line {number} is no line of this broker") from error
 
     def _write(self, data: bytes) -> None:
         while data:

@@ -3,8 +3,8 @@
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from broker.paper.book import NewOrder, Sender
-from broker.paper.forms import LARGEST_I32, Form, Invalid
+from broker.paper.book import NewOrder, Origin
+from broker.paper.forms import LARGEST_I32, Form, FormError
 from broker.paper.prices import parse_price
 from broker.paper.rows import Account, Action, Contract
 from broker.paper.web import ACCOUNTS, CLOCK, EXCHANGE, USER, read_body, reply, session_of
@@ -13,14 +13,24 @@ from broker.paper.wire import Json
 LARGEST_ORDER = 100
 PRICE_HEADER = "X-Paper-Price"
 ORDER_TYPES = frozenset(
-    "Limit MIT Market QTS Stop StopLimit TrailingStop TrailingStopLimit LimitIfTouched".split()
+    {
+        "Limit",
+        "LimitIfTouched",
+        "MIT",
+        "Market",
+        "QTS",
+        "Stop",
+        "StopLimit",
+        "TrailingStop",
+        "TrailingStopLimit",
+    }
 )
-TIMES_IN_FORCE = frozenset("Day FOK GTC GTD IOC".split())
+TIMES_IN_FORCE = frozenset({"Day", "FOK", "GTC", "GTD", "IOC"})
 
 routes = web.RouteTableDef()
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The broker answers no at once: nothing was done and no row was made."""
 
     def __init__(self, reason: str, text: str) -> None:
@@ -38,23 +48,22 @@ async def place_order(request: web.Request) -> web.Response:
     quantity = form.positive("orderQty", required=True, largest=LARGEST_I32)
     order_type = form.text("orderType", required=True, choices=ORDER_TYPES)
     time_in_force = form.text("timeInForce", choices=TIMES_IN_FORCE)
-    cl_ord_id, text = form.text("clOrdId"), form.text("text")
-    sender = _sender(request, form)
+    text, origin = form.text("text"), _origin(request, form)
     if account_id is None and account_name is None:
         form.refuse("accountId", "NotNull", None, "or accountSpec is required")
     form.check()
-    assert symbol and action and quantity  # the form has just checked them
+    assert symbol
+    assert action
+    assert quantity
     account = _account(request, account_id, account_name)
     contract = _contract(request, symbol)
     if order_type != "Market":
-        raise Refused("Unsupported", f"{order_type} orders are not supported")
+        raise RefusedError("Unsupported", f"{order_type} orders are not supported")
     if quantity > LARGEST_ORDER:
-        raise Refused("MaxOrderQtyLimitReached", "Your maximum order quantity has been met.")
-    new = NewOrder(
-        account.id, contract.id, Action(action), quantity, time_in_force, cl_ord_id, text, admin=False
-    )
+        raise RefusedError("MaxOrderQtyLimitReached", "Your maximum order quantity has been met.")
+    new = NewOrder(account.id, contract.id, Action(action), quantity, time_in_force, text)
     price = parse_price(request.headers.get(PRICE_HEADER))
-    return reply({"orderId": await request.app[EXCHANGE].place(new, sender, price)})
+    return reply({"orderId": await request.app[EXCHANGE].place(new, origin, price)})
 
 
 @routes.post("/v1/order/cancelorder")
@@ -62,14 +71,14 @@ async def cancel_order(request: web.Request) -> web.Response:
     """Cancel a living order."""
     form = Form(await read_body(request))
     order_id = form.positive("orderId", required=True)
-    cl_ord_id, sender = form.text("clOrdId"), _sender(request, form)
+    origin = _origin(request, form)
     form.check()
     exchange = request.app[EXCHANGE]
     if order_id is None or exchange.book.tables.orders.get(order_id) is None:
         raise web.HTTPNotFound(text="Entity not found")
-    command_id = await exchange.cancel(order_id, sender, cl_ord_id)
+    command_id = await exchange.cancel(order_id, origin)
     if command_id is None:
-        raise Refused("TooLate", "The order is already over.")
+        raise RefusedError("TooLate", "The order is already over.")
     return reply({"commandId": command_id})
 
 
@@ -80,16 +89,16 @@ async def liquidate_position(request: web.Request) -> web.Response:
     account_id = form.positive("accountId", required=True)
     contract_id = form.positive("contractId", required=True)
     admin = form.flag("admin", required=True)
-    sender = _sender(request, form)
+    origin = _origin(request, form)
     form.check()
     assert contract_id
     account = _account(request, account_id, None)
     exchange = request.app[EXCHANGE]
     if exchange.book.catalog.contracts.get(contract_id) is None:
-        raise Refused("InvalidContract", "Unknown contract.")
-    order_id = await exchange.liquidate(account.id, contract_id, sender, admin=bool(admin))
+        raise RefusedError("InvalidContract", "Unknown contract.")
+    order_id = await exchange.liquidate(account.id, contract_id, origin, admin=bool(admin))
     if order_id is None:
-        raise Refused("UnknownReason", "There is no position to liquidate.")
+        raise RefusedError("UnknownReason", "There is no position to liquidate.")
     return reply({"orderId": order_id})
 
 
@@ -98,15 +107,15 @@ async def answer_refusals(request: web.Request, handler: Handler) -> web.StreamR
     """Turn refusals into their 200s."""
     try:
         return await handler(request)
-    except Refused as refused:
+    except RefusedError as refused:
         return reply(refused.reply)
-    except Invalid as invalid:
+    except FormError as invalid:
         return reply({"violations": invalid.violations})
 
 
-def _sender(request: web.Request, form: Form) -> Sender:
+def _origin(request: web.Request, form: Form) -> Origin:
     session = session_of(request)
-    return Sender(session.user.id, session.id, form.flag("isAutomated") or False)
+    return Origin(session.user.id, session.id, form.flag("isAutomated") or False, form.text("clOrdId"))
 
 
 def _account(request: web.Request, account_id: int | None, name: str | None) -> Account:
@@ -114,7 +123,7 @@ def _account(request: web.Request, account_id: int | None, name: str | None) -> 
     accounts = request.app[ACCOUNTS]
     account = accounts.named(name or "") if account_id is None else accounts.get(account_id)
     if account is None or name not in (None, account.name, request.app[USER].name):
-        raise Refused("Unauthorized", "Access is denied")
+        raise RefusedError("Unauthorized", "Access is denied")
     return account
 
 
@@ -122,5 +131,5 @@ def _contract(request: web.Request, symbol: str) -> Contract:
     catalog = request.app[EXCHANGE].book.catalog
     contract = catalog.contracts.named(symbol)
     if contract is None or catalog.is_expired(contract, request.app[CLOCK]()):
-        raise Refused("InvalidContract", f"{symbol} is unknown or has expired")
+        raise RefusedError("InvalidContract", f"{symbol} is unknown or has expired")
     return contract

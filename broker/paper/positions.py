@@ -37,7 +37,7 @@ class Positions:
         position_id = self._by_contract.get((account_id, contract_id))
         return self._tables.positions[position_id].net_pos if position_id else 0
 
-    def apply(self, account_id: int, fill: Fill, point_value: Decimal) -> Position:
+    def apply(self, account_id: int, fill: Fill, point_value: Decimal) -> None:
         """Book a new fill: pair it with open lots of the other side, then move position and cash."""
         self._tables.fills.put(fill)
         position = self._position(account_id, fill)
@@ -46,7 +46,6 @@ class Positions:
         self._tables.positions.put(replace(position, net_price=self.average(account_id, fill.contract_id)))
         if realised:
             self._book_cash(account_id, realised, fill.timestamp)
-        return position
 
     def average(self, account_id: int, contract_id: int) -> Decimal | None:
         """Return the average price of the open lots, None when flat."""

@@ -1,4 +1,4 @@
-"""What can be traded: the product table and, for a given day, every contract month with the front one marked."""
+"""What can be traded: the product table and, for a given day, its contract months."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

@@ -13,7 +13,7 @@ type Source = Callable[[web.Application], Table[Any]]
 
 DEFAULT_SUGGESTIONS = 10
 ALWAYS = "item items deps ldeps"
-# The operations that the official document lists for each kind, but for those that never match a nameless row.
+# What the official document lists for each kind, without the look-ups that never match a nameless row.
 OPERATIONS = {
     "account": f"list find suggest {ALWAYS}",
     "product": "list find suggest item items",
@@ -46,30 +46,37 @@ class Reader:
         self._source = source
 
     async def get_list(self, request: web.Request) -> web.Response:
+        """Answer all rows."""
         table = self._source(request.app)
         return reply_text(table.texts(table))
 
     async def get_item(self, request: web.Request) -> web.Response:
+        """Answer the row of `id`."""
         return self._one(request, self._source(request.app).get(query_id(request, "id")))
 
     async def get_items(self, request: web.Request) -> web.Response:
+        """Answer the rows of `ids`."""
         table = self._source(request.app)
-        found = map(table.get, query_ids(request, "ids"))
+        found = [table.get(row_id) for row_id in query_ids(request, "ids")]
         return reply_text(table.texts(row for row in found if row))
 
     async def get_deps(self, request: web.Request) -> web.Response:
+        """Answer the dependants of `masterid`."""
         table = self._source(request.app)
         return reply_text(table.texts(table.of(query_id(request, "masterid"))))
 
     async def get_ldeps(self, request: web.Request) -> web.Response:
+        """Answer the dependants of several `masterids`."""
         table = self._source(request.app)
         masters = query_ids(request, "masterids")
         return reply_text(table.texts(row for master in masters for row in table.of(master)))
 
     async def get_find(self, request: web.Request) -> web.Response:
+        """Answer the row of exactly `name`."""
         return self._one(request, self._source(request.app).named(query_text(request, "name")))
 
     async def get_suggest(self, request: web.Request) -> web.Response:
+        """Answer at most `l` rows whose name starts with `t`."""
         table = self._source(request.app)
         start = query_text(request, "t")
         found = [row for row in table if row.name.startswith(start)]

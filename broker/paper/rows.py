@@ -1,4 +1,4 @@
-"""The rows of the protocol. Attributes carry the wire's names in snake case; None means absent on the wire."""
+"""The rows of the protocol. Attributes carry the wire's names in snake case; None is left out there."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -12,6 +12,7 @@ class Action(StrEnum):
 
     @property
     def sign(self) -> int:
+        """Return what one contract does to a position."""
         return 1 if self is Action.BUY else -1
 
 

@@ -32,7 +32,10 @@ class Settings:
 
 
 def make_app(settings: Settings, now: Clock) -> web.Application:
-    """Return the application with its journal replayed. Raises JournalInUse, JournalDamaged, OSError."""
+    """Return the application with its journal replayed.
+
+    Raises JournalInUseError, JournalDamagedError, OSError.
+    """
     tables, catalog = Tables(), Catalog(now())
     book = Book(tables, catalog, Prices(settings.seed, catalog, tables.prices))
     journal = Journal(settings.data, sync=settings.sync)

@@ -1,4 +1,4 @@
-"""Where rows live: one table for each kind, with the look-ups that the protocol offers, and a log of changes."""
+"""Where rows live: one table for each kind, with the protocol's look-ups, and a log of changes."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -53,6 +53,7 @@ class Table[R: Row]:
         self._texts.pop(row.id, None)
 
     def get(self, row_id: int) -> R | None:
+        """Return the row of an id, None for an unknown one."""
         return self._rows.get(row_id)
 
     def __getitem__(self, row_id: int) -> R:

@@ -24,10 +24,13 @@ class Account(models.Model):
     credentials = models.CharField(
         max_length=64,
         blank=True,
-        help_text="Prefix of the environment variables that hold the login, such as TRADOVATE; empty for paper.",
+        help_text="Prefix of the environment variables with the login, such as TRADOVATE; empty for paper.",
     )
     enabled = models.BooleanField(default=True)
     reconciled_at = models.DateTimeField(null=True, blank=True, editable=False)
+    differences = models.JSONField(
+        default=dict, editable=False, help_text="When each present difference with the broker was first seen."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -80,7 +83,9 @@ class Strategy(models.Model):
     instrument = models.ForeignKey(Instrument, models.PROTECT, related_name="strategies")
     trend_timeframe = models.CharField(max_length=8, default="10", help_text="As TradingView writes it.")
     di_timeframe = models.CharField(max_length=8, default="15", help_text="As TradingView writes it.")
-    bar_close_only = models.BooleanField(default=False, help_text="Refuse alerts fired before their bar closed.")
+    bar_close_only = models.BooleanField(
+        default=False, help_text="Refuse alerts fired before their bar closed."
+    )
     heartbeat_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -129,7 +134,9 @@ class Bot(models.Model):
     class Meta:
         ordering = ["slug"]
         constraints = [
-            models.UniqueConstraint(fields=["account", "instrument"], name="one_bot_per_account_and_instrument"),
+            models.UniqueConstraint(
+                fields=["account", "instrument"], name="one_bot_per_account_and_instrument"
+            ),
             models.CheckConstraint(condition=models.Q(size__gte=1), name="bot_size_at_least_one"),
         ]
 
@@ -159,7 +166,9 @@ class BotState(models.Model):
 
     bot = models.OneToOneField(Bot, models.CASCADE, primary_key=True, related_name="state")
     version = models.PositiveBigIntegerField(default=0)
-    quantity = models.IntegerField(default=0, help_text="Contracts held by the broker's word; short is negative.")
+    quantity = models.IntegerField(
+        default=0, help_text="Contracts held by the broker's word; short is negative."
+    )
     average_price = models.DecimalField(max_digits=20, decimal_places=8, null=True, blank=True)
     contract = models.CharField(max_length=16, blank=True)
     memory = models.JSONField(default=dict, help_text="The events the bot remembers.")

@@ -46,9 +46,7 @@ class TradingState(models.Model):
     @classmethod
     def ensure(cls, scope: str, *, account: Account | None = None, bot: Bot | None = None) -> Self:
         """Return the state that belongs to an account or bot, made active for a new one, renamed with it."""
-        state, created = cls.objects.get_or_create(
-            account=account, bot=bot, defaults={"scope": scope}
-        )
+        state, created = cls.objects.get_or_create(account=account, bot=bot, defaults={"scope": scope})
         if not created and state.scope != scope:
             cls.objects.filter(pk=state.pk).update(scope=scope)
             state.scope = scope

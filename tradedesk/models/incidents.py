@@ -21,9 +21,13 @@ class Incident(models.Model):
     kind = models.CharField(max_length=24, choices=IncidentKind)
     account = models.ForeignKey(Account, models.PROTECT, related_name="incidents")
     bot = models.ForeignKey(Bot, models.PROTECT, null=True, blank=True, related_name="incidents")
-    subject = models.CharField(max_length=160, help_text="What it is about; one is open per kind and subject.")
+    subject = models.CharField(
+        max_length=160, help_text="What it is about; one is open per kind and subject."
+    )
     seen = models.JSONField(default=dict, help_text="What was seen, in figures.")
-    blocks = models.CharField(max_length=160, help_text="What it stops, in words; empty: nothing.", blank=True)
+    blocks = models.CharField(
+        max_length=160, help_text="What it stops, in words; empty: nothing.", blank=True
+    )
     remedy = models.CharField(max_length=300)
     opened_at = models.DateTimeField()
     updated_at = models.DateTimeField()

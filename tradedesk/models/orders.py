@@ -57,7 +57,9 @@ class Order(models.Model):
     broker_order_id = models.BigIntegerField(null=True, blank=True)
     filled_quantity = models.PositiveIntegerField(default=0)
     average_price = models.DecimalField(max_digits=20, decimal_places=8, null=True, blank=True)
-    note = models.TextField(blank=True, help_text="Why it was refused or is unknown, in the broker's words or ours.")
+    note = models.TextField(
+        blank=True, help_text="Why it was refused or is unknown, in the broker's words or ours."
+    )
     created_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True, blank=True)
     acknowledged_at = models.DateTimeField(null=True, blank=True)

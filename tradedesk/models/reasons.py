@@ -12,7 +12,10 @@ class Reason(TextChoices):
     SAME_COLOR = "SAME_COLOR", "The trend already had this colour."
     NO_TREND_YET = "NO_TREND_YET", "A crossing before the first trend colour means nothing yet."
     CROSS_WITH_TREND = "CROSS_WITH_TREND", "The crossing agrees with the position that is held."
-    NOT_WAITING = "NOT_WAITING", "The crossing agrees with the trend, but the bot was not waiting for re-entry."
+    NOT_WAITING = (
+        "NOT_WAITING",
+        "The crossing agrees with the trend, but the bot was not waiting for re-entry.",
+    )
     ALREADY_OUT = "ALREADY_OUT", "The crossing calls for an exit, but the bot is already out."
     LATE_NO_EFFECT = "LATE_NO_EFFECT", "The event came late and newer events outweigh it."
 
@@ -54,7 +57,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.CROSS_WITH_TREND: "Nothing to do.",
     Reason.NOT_WAITING: "Nothing to do. After a missed entry or a forced exit the next colour change enters.",
     Reason.ALREADY_OUT: "Nothing to do.",
-    Reason.LATE_NO_EFFECT: "Nothing to do. If it happens often, look at the delay between bar close and receipt.",
+    Reason.LATE_NO_EFFECT: "Nothing to do. If it happens often, look at the delay from bar close to receipt.",
     Reason.DELAYED_DATA: "Buy real-time data for the exchange in TradingView and make the alert anew.",
     Reason.UNKNOWN_SYMBOL: "Make the alert on the strategy's symbol, or give the strategy that instrument.",
     Reason.WRONG_TIMEFRAME: "Make the alert on a chart with the strategy's timeframe.",
@@ -67,14 +70,14 @@ REMEDIES: dict[Reason, str] = {
     Reason.RECONCILING: "Run reconcile, and see /readyz for what it waits for.",
     Reason.TOO_OLD: "The next colour change enters. Look at TradingView's delay and MAX_ALERT_AGE_S.",
     Reason.SESSION_CLOSED: "Nothing to do. The next colour change inside the session enters.",
-    Reason.AMBIGUOUS: "Look at the two alerts, remove the wrong one in TradingView, and resolve the incident.",
+    Reason.AMBIGUOUS: "Look at the two alerts, remove the wrong one in TradingView, resolve the incident.",
     Reason.POSITION_MISMATCH: "See the incident: adopt the broker's position, or correct it at the broker.",
     Reason.ORDER_UNCONFIRMED: "Run recover; it asks the broker. Look at the broker's own order list.",
     Reason.MAX_POSITION: "Raise the bot's largest position if the size is meant.",
     Reason.CONTRACT_ROLLED: "Close the old contract; the next colour change opens in the new one.",
     Reason.CONTRACT_UNKNOWN: "Compare tick and point value of the instrument with the broker's product.",
     Reason.CONTRACT_MISMATCH: "Wait for the chart's roll, or pin the contract on the instrument.",
-    Reason.BROKER_UNREACHABLE: "Check the connection with doctor. The next event or a flatten closes a position.",
+    Reason.BROKER_UNREACHABLE: "Check it with doctor. The next event or a flatten closes a position.",
     Reason.BROKER_REJECTED: "Read the broker's text on the order: margin, limits, or a closed session.",
     Reason.NOT_REACHED: "Nothing to do. Recovery decides it and honours the age rule.",
     Reason.FLATTEN: "Nothing to do. The next colour change enters.",

@@ -35,7 +35,9 @@ def store(before: Snapshot, after: Snapshot) -> None:
         raise Stale
 
 
-def write_decision(alert: Alert, bot: Bot, before: Snapshot, choice: Choice, now: datetime) -> tuple[Snapshot, Decision]:
+def write_decision(
+    alert: Alert, bot: Bot, before: Snapshot, choice: Choice, now: datetime
+) -> tuple[Snapshot, Decision]:
     """Write a decision with the bot's next version and return both. Raises Stale."""
     after = before
     if choice.memory is not None and choice.memory != before.memory:
@@ -55,7 +57,7 @@ def write_decision(alert: Alert, bot: Bot, before: Snapshot, choice: Choice, now
     return after, decision
 
 
-def write_intent(decision: Decision, bot: Bot, alert: Alert, choice: Choice, attempt: int, now: datetime) -> Order:
+def write_intent(decision: Decision, bot: Bot, choice: Choice, client_order_id: str, now: datetime) -> Order:
     """Write an order, claimed at once: whoever finds it as sent later must ask the broker about it."""
     order = Order(
         account=bot.account,
@@ -65,7 +67,7 @@ def write_intent(decision: Decision, bot: Bot, alert: Alert, choice: Choice, att
         contract=choice.contract,
         side=OrderSide.BUY if choice.quantity > 0 else OrderSide.SELL,
         quantity=abs(choice.quantity),
-        client_order_id=orders.client_order_id(bot.id, alert.event_key or str(alert.id), attempt),
+        client_order_id=client_order_id,
         status=OrderStatus.SENT,
         created_at=now,
         sent_at=now,
@@ -83,12 +85,47 @@ def book(
     order: Order,
     outcome: orders.Outcome,
     now: datetime,
+    *,
+    was_left: bool,
 ) -> Snapshot:
-    """Store an outcome on the order, its fills and the bot; return the bot's next version. Raises Stale."""
+    """Store an outcome on the order, its fills and the bot; return the bot's next version. Raises Stale.
+
+    `was_left` says that the bot's position had no place in its target before this decision already.
+    """
     orders.record(order, outcome, bot, now)
     after = _after_outcome(alert, before, view, order, outcome, now)
     if after is not before:
         store(before, after)
+    if order.status == OrderStatus.UNCONFIRMED:
+        watch_order(order, bot, now)
+    if order.settled_at is not None and (was_left or is_left(after)):
+        watch_target(bot, after, now=now, why=order.note or order.status)
+    return after
+
+
+def is_left(snapshot: Snapshot) -> bool:
+    """Tell whether a position is held that the strategy has left."""
+    return snapshot.quantity != 0 and snapshot.held is not snapshot.state.position
+
+
+def watch_target(bot: Bot, snapshot: Snapshot, *, now: datetime, why: str = "") -> None:
+    """Keep the incident about a position that the strategy has left in step with the bot."""
+    if is_left(snapshot):
+        incidents.open_incident(
+            IncidentKind.UNHELD_TARGET,
+            account=bot.account,
+            bot=bot,
+            subject=bot.slug,
+            seen={"held": snapshot.quantity, "target": snapshot.state.position.value, "why": why},
+            now=now,
+        )
+    else:
+        reason = "The target is held."
+        incidents.close_by_subject(IncidentKind.UNHELD_TARGET, bot.slug, now=now, reason=reason)
+
+
+def watch_order(order: Order, bot: Bot, now: datetime) -> None:
+    """Keep the incident about an order without a known outcome in step with the order."""
     if order.status == OrderStatus.UNCONFIRMED:
         incidents.open_incident(
             IncidentKind.ORDER_UNCONFIRMED,
@@ -98,26 +135,22 @@ def book(
             seen={"order": str(order.id), "note": order.note},
             now=now,
         )
-    if order.settled_at is not None:
-        watch_target(bot, before, after, order.note or order.status, now)
-    return after
+    else:
+        reason = f"The order is {order.get_status_display().lower()}."
+        incidents.close_by_subject(
+            IncidentKind.ORDER_UNCONFIRMED, order.client_order_id, now=now, reason=reason
+        )
 
 
-def watch_target(bot: Bot, before: Snapshot, after: Snapshot, why: str, now: datetime) -> None:
-    """Keep the incident about a position that the strategy has left in step with the bot."""
-    if after.quantity and after.held is not after.state.position:
-        incidents.open_incident(
-            IncidentKind.UNHELD_TARGET,
-            account=bot.account,
-            bot=bot,
-            subject=bot.slug,
-            seen={"held": after.quantity, "target": after.state.position.value, "why": why},
-            now=now,
-        )
-    elif before.held is not before.state.position:
-        incidents.close_incidents(
-            IncidentKind.UNHELD_TARGET, account=bot.account, bot=bot, now=now, reason="The target is held."
-        )
+def as_held(before: Snapshot, view: BrokerView, now: datetime) -> Snapshot:
+    """Return the bot's next version, holding what the broker shows."""
+    largest = view.largest()
+    return before.changed(
+        now,
+        quantity=view.quantity,
+        average_price=largest.average_price if largest else None,
+        contract=largest.contract.name if largest else "",
+    )
 
 
 def open_mismatch(bot: Bot, booked: int, held: int, now: datetime) -> Incident:

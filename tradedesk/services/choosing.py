@@ -29,7 +29,18 @@ class Choice:
     detail: dict[str, Any] = field(default_factory=dict)
 
 
-def choose(alert: Alert, bot: Bot, memory: Memory, snapshot: Snapshot, view: BrokerView | None, facts: gate.Facts) -> Choice:
+@dataclass(frozen=True)
+class Records:
+    """What the database says in the transaction that claims: mode, orders without an end, open incidents."""
+
+    mode: TradingMode
+    unfinished: Collection[Order]
+    open_kinds: Collection[str]
+
+
+def choose(
+    alert: Alert, bot: Bot, memory: Memory, snapshot: Snapshot, view: BrokerView | None, facts: gate.Facts
+) -> Choice:
     """Return what to do about a target that is not held: the whole move, its closing half, or nothing.
 
     Sized from what the broker holds, never from what the desk remembers.
@@ -60,10 +71,7 @@ def facts_for(
     snapshot: Snapshot,
     memory: Memory,
     view: BrokerView | None,
-    *,
-    mode: TradingMode,
-    unfinished: Collection[Order],
-    open_kinds: Collection[str],
+    records: Records,
     now: datetime,
 ) -> gate.Facts:
     """Return what the gate looks at; `order` is left 0 for the caller to fill in."""
@@ -71,7 +79,7 @@ def facts_for(
     reconciled_at = bot.account.reconciled_at
     chart = symbols.contract_name(alert.contract or alert.symbol, now.date())
     return gate.Facts(
-        mode=mode,
+        mode=records.mode,
         enabled=bot.enabled and bot.account.enabled,
         held=view.quantity if view else None,
         booked=snapshot.quantity,
@@ -80,10 +88,10 @@ def facts_for(
         age_s=None if opening is None else round((now - opening.fired_at).total_seconds(), 3),
         max_age_s=desk.max_alert_age_s,
         reconciled=reconciled_at is not None and reconciled_at >= desk.reconciled_since(now),
-        unfinished_opening=any(order.purpose == OrderPurpose.OPEN for order in unfinished),
-        unfinished_closing=any(order.purpose != OrderPurpose.OPEN for order in unfinished),
-        mismatch_open=any(kind in MISMATCHES for kind in open_kinds),
-        ambiguity_open=IncidentKind.AMBIGUOUS_EVENTS in open_kinds,
+        unfinished_opening=any(order.purpose == OrderPurpose.OPEN for order in records.unfinished),
+        unfinished_closing=any(order.purpose != OrderPurpose.OPEN for order in records.unfinished),
+        mismatch_open=any(kind in MISMATCHES for kind in records.open_kinds),
+        ambiguity_open=IncidentKind.AMBIGUOUS_EVENTS in records.open_kinds,
         session_open=bot.account.environment == Environment.PAPER or sessions.is_open(now),
         contract_confirmed=contract is not None and terms_agree(bot.instrument, contract),
         contract_is_front=contract is not None and _holds_only(view, contract),

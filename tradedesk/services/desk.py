@@ -9,7 +9,7 @@ from tradedesk.models import Account
 ANSWER_WITHIN_S = 2.5
 READ_TIMEOUT_S = 2.0
 SUBMIT_TIMEOUT_S = 2.0
-# Between the claim and the first byte. A process that slept longer sends nothing: the switch may be on by now.
+# Between the claim and the first byte. One that slept longer sends nothing: the switch may be on by now.
 CLAIM_VALID_S = 0.25
 
 

@@ -35,7 +35,13 @@ TEXTS: dict[IncidentKind, tuple[str, str]] = {
 
 
 def open_incident(
-    kind: IncidentKind, *, account: Account, bot: Bot | None, subject: str, seen: dict[str, Any], now: datetime
+    kind: IncidentKind,
+    *,
+    account: Account,
+    bot: Bot | None,
+    subject: str,
+    seen: dict[str, Any],
+    now: datetime,
 ) -> Incident:
     """Return the open incident of this kind and subject, made now or brought up to date."""
     blocks, remedy = TEXTS[kind]
@@ -60,10 +66,15 @@ def open_incident(
     return incident
 
 
-def close_incidents(
-    kind: IncidentKind, *, account: Account, bot: Bot | None, now: datetime, reason: str, by: str = "desk"
-) -> int:
-    """Close the open incidents of a kind on a bot (or on the account alone) and return how many there were."""
-    return Incident.objects.filter(kind=kind, account=account, bot=bot, closed_at=None).update(
+def close(incident: Incident, *, now: datetime, reason: str, by: str = "desk") -> None:
+    """Close an incident that is open; a closed one stays as it is."""
+    Incident.objects.filter(pk=incident.pk, closed_at=None).update(
         closed_at=now, updated_at=now, closed_by=by, closing_reason=reason
+    )
+
+
+def close_by_subject(kind: IncidentKind, subject: str, *, now: datetime, reason: str) -> None:
+    """Close the open incident of a kind about a subject, if there is one."""
+    Incident.objects.filter(kind=kind, subject=subject, closed_at=None).update(
+        closed_at=now, updated_at=now, closed_by="desk", closing_reason=reason
     )

@@ -88,7 +88,9 @@ def send(
         reference_price=reference_price,
     )
     if desk.monotonic() - claimed > CLAIM_VALID_S:
-        return Outcome(OrderStatus.PENDING, note="Held back: the claim to send was too old when its turn came.")
+        return Outcome(
+            OrderStatus.PENDING, note="Held back: the claim to send was too old when its turn came."
+        )
     try:
         broker_order_id = link.broker.submit(message, timeout_s=deadline.left_s(SUBMIT_TIMEOUT_S))
     except BrokerRefused as refusal:
@@ -167,9 +169,7 @@ def record(order: Order, outcome: Outcome, bot: Bot | None, now: datetime) -> li
     return new
 
 
-def _store_fills(
-    order: Order, fills: Sequence[BrokerFill], bot: Bot | None, now: datetime
-) -> list[Fill]:
+def _store_fills(order: Order, fills: Sequence[BrokerFill], bot: Bot | None, now: datetime) -> list[Fill]:
     if not fills:
         return []
     rows = [

@@ -21,8 +21,8 @@ from tradedesk.models import (
     Reason,
 )
 from tradedesk.services import booking, incidents, orders, positions
-from tradedesk.services.booking import Stale
-from tradedesk.services.choosing import Choice, choose, facts_for, reason_for
+from tradedesk.services.booking import Stale, is_left
+from tradedesk.services.choosing import Choice, Records, choose, facts_for, reason_for
 from tradedesk.services.desk import READ_TIMEOUT_S, Deadline, Desk, Link
 from tradedesk.services.positions import BrokerView
 from tradedesk.services.signals import event_of, refusal_of_alert
@@ -63,106 +63,144 @@ def decide(desk: Desk, alert: Alert, bot: Bot, deadline: Deadline) -> Result:
     """Decide an alert for one bot and send what follows, alone on this bot until it is done."""
     try:
         with seat(bot.id, wait_s=deadline.left_s(), sleep=desk.sleep) as taken:
-            while True:
-                try:
-                    return _decide(desk, alert, bot, taken, deadline)
-                except Stale:
-                    taken.snapshot = stored(bot.id)
-                except InFlight:
-                    if deadline.left_s() < LEAST_TO_SEND_S:
-                        raise Busy from None
-                    desk.sleep(POLL_S)
-                    taken.snapshot = stored(bot.id)
+            return _Turn(desk, alert, bot, taken, deadline).take()
     except Busy:
         log.warning("decision.not_reached", alert=str(alert.id), bot=bot.slug)
+        return Result(bot, None, stored(bot.id))
     except IntegrityError:
         # Recovery and the request decided the same alert; the database let one of them through.
         decision = Decision.objects.filter(alert=alert, bot=bot).first()
         if decision is None:
             raise
         return Result(bot, decision, stored(bot.id), decision.orders.first())
-    return Result(bot, None, stored(bot.id))
 
 
-def _decide(desk: Desk, alert: Alert, bot: Bot, taken: Seat, deadline: Deadline) -> Result:
-    event, before = event_of(alert), taken.snapshot
-    refusal = refusal_of_alert(alert, bot.strategy)
-    memory = None if refusal else remember(before.memory, event, desk.event_window)
-    if memory is None:
-        return _stand(alert, bot, taken, Choice(refusal or Reason.EVENT_WINDOW), desk.now())
-    if fold(memory).position is before.held:
-        return _stand(alert, bot, taken, Choice(reason_for(before, memory, event), memory), desk.now())
-    return _trade(desk, alert, bot, taken, memory, deadline)
+@dataclass
+class _Turn:
+    """One bot's turn at one alert, from its seat. The seat's snapshot follows what is committed."""
 
+    desk: Desk
+    alert: Alert
+    bot: Bot
+    seat: Seat
+    deadline: Deadline
 
-def _stand(alert: Alert, bot: Bot, taken: Seat, choice: Choice, now: datetime) -> Result:
-    """Store a decision that sends nothing."""
-    before = taken.snapshot
-    with transaction.atomic():
-        after, decision = booking.write_decision(alert, bot, before, choice, now)
+    def take(self) -> Result:
+        """Decide, and again from the top when someone without the seat changed the bot meanwhile."""
+        while True:
+            try:
+                return self._decide()
+            except Stale:
+                pass
+            except InFlight:
+                if self.deadline.left_s() < LEAST_TO_SEND_S:
+                    raise Busy from None
+                self.desk.sleep(POLL_S)
+            self.seat.snapshot = stored(self.bot.id)
+
+    def _decide(self) -> Result:
+        before = self.seat.snapshot
+        refusal = refusal_of_alert(self.alert, self.bot.strategy)
+        event = event_of(self.alert)
+        memory = None if refusal else remember(before.memory, event, self.desk.event_window)
+        if memory is None:
+            return self._stand(Choice(refusal or Reason.EVENT_WINDOW))
+        if fold(memory).position is before.held:
+            return self._stand(Choice(reason_for(before, memory, event), memory))
+        return self._trade(memory)
+
+    def _stand(self, choice: Choice) -> Result:
+        """Store a decision that sends nothing."""
+        now = self.desk.now()
+        with transaction.atomic():
+            after, decision = self._write(choice, now)
+        self.seat.snapshot = after
+        return Result(self.bot, decision, after)
+
+    def _trade(self, memory: Memory) -> Result:
+        """Bring the position to the target: read the broker, pass the gate, commit the intent, send once."""
+        link, view = self._look()
+        if link is not None and self.deadline.left_s() < LEAST_TO_SEND_S:
+            raise Busy
+        before, claimed, now = self.seat.snapshot, self.desk.monotonic(), self.desk.now()
+        with transaction.atomic():
+            facts = self._facts(memory, view, now)
+            choice = choose(self.alert, self.bot, memory, before, view, facts)
+            after, decision = self._write(choice, now)
+            order = self._claim(decision, choice, 0, now) if choice.quantity else None
+            if view is not None and view.quantity != before.quantity:
+                booking.open_mismatch(self.bot, before.quantity, view.quantity, now)
+        self.seat.snapshot = after
+        if order is None or link is None or view is None:
+            return Result(self.bot, decision, after)
+        self._send(link, view, order, claimed, was_left=is_left(before))
+        if order.status == OrderStatus.REJECTED and order.purpose == OrderPurpose.REVERSE:
+            order = self._close_alone(link, view, decision) or order
+        return Result(self.bot, decision, self.seat.snapshot, order)
+
+    def _write(self, choice: Choice, now: datetime) -> tuple[Snapshot, Decision]:
+        before = self.seat.snapshot
+        after, decision = booking.write_decision(self.alert, self.bot, before, choice, now)
         if choice.memory is not None:
-            _note_contradictions(bot, choice.memory, now)
-        if before.held is not before.state.position:
-            booking.watch_target(bot, before, after, choice.reason.value, now)
-    taken.snapshot = after
-    return Result(bot, decision, after)
+            _note_contradictions(self.bot, choice.memory, now)
+        if not choice.quantity and (is_left(before) or is_left(after)):
+            booking.watch_target(self.bot, after, now=now, why=choice.reason.value)
+        return after, decision
 
+    def _claim(self, decision: Decision, choice: Choice, attempt: int, now: datetime) -> Order:
+        identity = orders.client_order_id(self.bot.id, self.alert.event_key or str(self.alert.id), attempt)
+        return booking.write_intent(decision, self.bot, choice, identity, now)
 
-def _trade(desk: Desk, alert: Alert, bot: Bot, taken: Seat, memory: Memory, deadline: Deadline) -> Result:
-    """Bring the position to the target: read the broker, pass the gate, commit the intent, send once."""
-    link, view = _look(desk, bot, deadline)
-    if link is not None and deadline.left_s() < LEAST_TO_SEND_S:
-        raise Busy
-    before, claimed, now = taken.snapshot, desk.monotonic(), desk.now()
-    with transaction.atomic():
-        _note_contradictions(bot, memory, now)
-        facts = _facts(desk, alert, bot, before, memory, view, now)
-        choice = choose(alert, bot, memory, before, view, facts)
-        after, decision = booking.write_decision(alert, bot, before, choice, now)
-        order = booking.write_intent(decision, bot, alert, choice, 0, now) if choice.quantity else None
-        if view is not None and view.quantity != before.quantity:
-            booking.open_mismatch(bot, before.quantity, view.quantity, now)
-        if order is None:
-            booking.watch_target(bot, before, after, choice.reason.value, now)
-    taken.snapshot = after
-    if order is None or link is None or view is None:
-        return Result(bot, decision, after)
-    _send(desk, link, alert, bot, taken, view, order, claimed, deadline)
-    if order.status == OrderStatus.REJECTED and order.purpose == OrderPurpose.REVERSE:
-        order = _close_alone(desk, link, alert, bot, taken, view, decision, deadline) or order
-    return Result(bot, decision, taken.snapshot, order)
+    def _look(self) -> tuple[Link | None, BrokerView | None]:
+        """Return the link and what the broker holds and would trade; None for what could not be read."""
+        try:
+            link = self.desk.link(self.bot.account, timeout_s=self.deadline.left_s(READ_TIMEOUT_S))
+            return link, positions.view_of(link, self.bot.instrument, self.deadline)
+        except BrokerError as error:
+            log.warning("broker.unread", bot=self.bot.slug, error=str(error))
+            return None, None
 
+    def _facts(self, memory: Memory, view: BrokerView | None, now: datetime) -> gate.Facts:
+        """Return the gate's facts, the trading state read under the lock that orders it with the switch."""
+        mode = mode_for_claim(self.bot.account, self.bot)
+        unfinished = list(Order.objects.filter(bot=self.bot, settled_at=None))
+        if any(_may_be_in_flight(order, now) for order in unfinished):
+            raise InFlight
+        records = Records(mode, unfinished, booking.open_kinds(self.bot))
+        return facts_for(self.desk, self.alert, self.bot, self.seat.snapshot, memory, view, records, now)
 
-def _look(desk: Desk, bot: Bot, deadline: Deadline) -> tuple[Link | None, BrokerView | None]:
-    """Return the link and what the broker holds and would trade; None for what could not be read."""
-    try:
-        link = desk.link(bot.account, timeout_s=deadline.left_s(READ_TIMEOUT_S))
-        return link, positions.view_of(link, bot.instrument, deadline)
-    except BrokerError as error:
-        log.warning("broker.unread", bot=bot.slug, error=str(error))
-        return None, None
+    def _send(self, link: Link, view: BrokerView, order: Order, claimed: float, *, was_left: bool) -> None:
+        """Send a claimed order once and book what came of it on the order, the fills and the bot."""
+        outcome = orders.send(self.desk, link, order, self.alert.close, claimed, self.deadline)
+        while True:
+            before = self.seat.snapshot
+            try:
+                self.seat.snapshot = booking.book(
+                    self.alert, self.bot, before, view, order, outcome, self.desk.now(), was_left=was_left
+                )
+                return
+            except Stale:
+                self.seat.snapshot = stored(self.bot.id)
 
-
-def _facts(
-    desk: Desk, alert: Alert, bot: Bot, before: Snapshot, memory: Memory, view: BrokerView | None, now: datetime
-) -> gate.Facts:
-    """Return the facts for the gate, the trading state read under the lock that orders it with the switch."""
-    mode = mode_for_claim(bot.account, bot)
-    unfinished = list(Order.objects.filter(bot=bot, settled_at=None))
-    if any(_may_be_in_flight(order, now) for order in unfinished):
-        raise InFlight
-    return facts_for(
-        desk,
-        alert,
-        bot,
-        before,
-        memory,
-        view,
-        mode=mode,
-        unfinished=unfinished,
-        open_kinds=booking.open_kinds(bot),
-        now=now,
-    )
+    def _close_alone(self, link: Link, view: BrokerView, decision: Decision) -> Order | None:
+        """Send the closing half of a reversal that the broker rejected as a whole, once, under a new id."""
+        largest = view.largest()
+        if largest is None or self.deadline.left_s() < LEAST_TO_SEND_S:
+            return None
+        claimed, now = self.desk.monotonic(), self.desk.now()
+        choice = Choice(
+            Reason.BROKER_REJECTED,
+            action=Action.EXIT,
+            quantity=-largest.quantity,
+            contract=largest.contract.name,
+        )
+        with transaction.atomic():
+            facts = self._facts(self.seat.snapshot.memory, view, now)
+            if gate.refusal_of_closing(replace(facts, order=choice.quantity)):
+                return None
+            order = self._claim(decision, choice, 1, now)
+        self._send(link, view, order, claimed, was_left=True)
+        return order
 
 
 def _may_be_in_flight(order: Order, now: datetime) -> bool:
@@ -173,56 +211,8 @@ def _may_be_in_flight(order: Order, now: datetime) -> bool:
     )
 
 
-def _send(
-    desk: Desk,
-    link: Link,
-    alert: Alert,
-    bot: Bot,
-    taken: Seat,
-    view: BrokerView,
-    order: Order,
-    claimed: float,
-    deadline: Deadline,
-) -> None:
-    """Send a claimed order once and book what came of it on the order, the fills and the bot."""
-    outcome = orders.send(desk, link, order, alert.close, claimed, deadline)
-    while True:
-        try:
-            taken.snapshot = booking.book(alert, bot, taken.snapshot, view, order, outcome, desk.now())
-            return
-        except Stale:
-            taken.snapshot = stored(bot.id)
-
-
-def _close_alone(
-    desk: Desk,
-    link: Link,
-    alert: Alert,
-    bot: Bot,
-    taken: Seat,
-    view: BrokerView,
-    decision: Decision,
-    deadline: Deadline,
-) -> Order | None:
-    """Send the closing half of a reversal that the broker rejected as a whole, once, under a new id."""
-    largest = view.largest()
-    if largest is None or deadline.left_s() < LEAST_TO_SEND_S:
-        return None
-    claimed, now = desk.monotonic(), desk.now()
-    choice = Choice(
-        Reason.BROKER_REJECTED, action=Action.EXIT, quantity=-largest.quantity, contract=largest.contract.name
-    )
-    with transaction.atomic():
-        facts = _facts(desk, alert, bot, taken.snapshot, taken.snapshot.memory, view, now)
-        if gate.refusal_of_closing(replace(facts, order=choice.quantity)):
-            return None
-        order = booking.write_intent(decision, bot, alert, choice, 1, now)
-    _send(desk, link, alert, bot, taken, view, order, claimed, deadline)
-    return order
-
-
 def _note_contradictions(bot: Bot, memory: Memory, now: datetime) -> None:
-    """Open an incident for opposite events of one indicator at one time, unless a person settled it before."""
+    """Open an incident for opposite events of one indicator at one time, once."""
     events = contradictions(memory)
     if not events:
         return

@@ -1,6 +1,8 @@
+from datetime import datetime
+
 from django.db import connection
 
-from tradedesk.models import Account, Bot, TradingMode, TradingState
+from tradedesk.models import Account, Bot, Cause, Incident, TradingMode, TradingState, TradingStateChange
 
 ALL = "all"
 
@@ -32,6 +34,31 @@ def effective_modes(bots: list[Bot]) -> dict[str, TradingMode]:
         bot.slug: _strictest([modes[scope] for scope in scopes_of(bot.account, bot) if scope in modes], 3)
         for bot in bots
     }
+
+
+def set_mode(
+    scope: str, mode: TradingMode, cause: Cause, reason: str, by: str, now: datetime
+) -> TradingState:
+    """Write a scope's mode and its history, and return the state. Call it in a transaction."""
+    state = TradingState.objects.select_for_update().get(scope=scope)
+    if (state.mode, state.cause) != (mode, cause):
+        TradingStateChange.objects.create(
+            scope=scope, old_mode=state.mode, new_mode=mode, cause=cause, reason=reason, by=by, created_at=now
+        )
+        state.mode, state.cause, state.reason, state.by, state.since = mode, cause, reason, by, now
+        state.save()
+    return state
+
+
+def lift_reduction(account: Account, now: datetime) -> None:
+    """Set an account active again whose REDUCING an incident caused, once no incident blocks it."""
+    state = TradingState.objects.select_for_update().get(account=account)
+    by_incident = state.mode == TradingMode.REDUCING and state.cause == Cause.INCIDENT
+    blocking = Incident.objects.filter(account=account, closed_at=None).exclude(blocks="")
+    if by_incident and not blocking.exists():
+        set_mode(
+            state.scope, TradingMode.ACTIVE, Cause.INCIDENT, "No incident is open any more.", "desk", now
+        )
 
 
 def _strictest(modes: list[str], expected: int) -> TradingMode:

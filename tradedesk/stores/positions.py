@@ -23,7 +23,7 @@ SCHEMA = 1
 LOCK_MS = 4_000
 RETRY_S = 0.01
 
-# KEYS: lock, state. ARGV: token, milliseconds. A holder that asks again is let in: a reply may have been lost.
+# KEYS: lock, state. ARGV: token, milliseconds. A holder that asks again is let in: its reply got lost.
 LOCK_AND_READ = """
 if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) or redis.call('GET', KEYS[1]) == ARGV[1] then
   return {1, redis.call('GET', KEYS[2])}

@@ -20,7 +20,7 @@ class RedisUnavailable(Exception):
 
 
 def call[T](act: Callable[[Any], T]) -> T:
-    """Return what `act` makes of the Redis client. Raises RedisUnavailable on any failure, and for two seconds after."""
+    """Return what `act` makes of the Redis client. Raises RedisUnavailable if it fails, and 2 s on."""
     global _paused_until  # noqa: PLW0603 - one Redis per process, one pause
     if time.monotonic() < _paused_until:
         raise RedisUnavailable("Redis failed a moment ago")

@@ -32,11 +32,15 @@ def parse_json(body: bytes) -> dict[str, Any]:
     A byte order mark is let pass; a bare NaN or Infinity is not JSON.
     """
     try:
-        content = json.loads(body.decode("utf-8-sig"), parse_constant=_no_constant, parse_float=str, parse_int=str)
+        content = json.loads(
+            body.decode("utf-8-sig"), parse_constant=_no_constant, parse_float=str, parse_int=str
+        )
     except UnicodeDecodeError:
         raise Invalid({"body": ["The body is not UTF-8 text."]}) from None
     except (ValueError, RecursionError):
-        raise Invalid({"body": ["The body is not JSON. Copy the message from the bot's alert template."]}) from None
+        raise Invalid(
+            {"body": ["The body is not JSON. Copy the message from the bot's alert template."]}
+        ) from None
     if not isinstance(content, dict):
         raise Invalid({"body": ["The body must be a JSON object."]})
     return content

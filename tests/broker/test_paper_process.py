@@ -1,0 +1,222 @@
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+class Broker:
+    """A paper broker in a process of its own, with a client that is logged in."""
+
+    def __init__(self, *arguments: str, **options: Any) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "broker.paper", "--port", "0", *arguments],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **options,
+        )
+        assert self.process.stdout
+        self.ready_line = self.process.stdout.readline()
+        self.client = httpx.Client(base_url=self.ready_line.split()[-1] if self.ready_line else "")
+        self.symbol = ""
+
+    def log_in(self) -> None:
+        login = self.client.post(
+            "/auth/accesstokenrequest", json={"name": "paper", "password": "paper"}
+        ).json()
+        self.client.headers["Authorization"] = f"Bearer {login['accessToken']}"
+        maturities = self.get("/contractMaturity/deps", masterid=self.get("/product/find", name="MES")["id"])
+        front = next(row["id"] for row in maturities if row["isFront"])
+        self.symbol = self.get("/contract/deps", masterid=front)[0]["name"]
+
+    def get(self, path: str, **query: Any) -> Any:
+        return self.client.get(path, params=query).raise_for_status().json()
+
+    def place(self, client_order_id: str, action: str = "Buy") -> int:
+        body = {
+            "accountId": 1_100_001,
+            "symbol": self.symbol,
+            "action": action,
+            "orderQty": 1,
+            "orderType": "Market",
+            "clOrdId": client_order_id,
+        }
+        reply = self.client.post("/order/placeorder", json=body, headers={"X-Paper-Price": "6842.25"})
+        return int(reply.json()["orderId"])
+
+    def prices(self) -> list[float]:
+        return [fill["price"] for fill in self.get("/fill/list")]
+
+    def end(self, number: signal.Signals) -> tuple[int, str]:
+        """Send a signal and return the exit code and what was said on standard error."""
+        self.client.close()
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        if self.process.stdout is None or self.process.stdout.closed:
+            return self.process.returncode, ""
+        _, said = self.process.communicate(timeout=10)
+        return self.process.returncode, said
+
+
+type Start = Callable[..., Broker]
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    return tmp_path / "paper.journal"
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start brokers that end with the test at the latest."""
+    started: list[Broker] = []
+
+    def start_broker(*arguments: str, **options: Any) -> Broker:
+        started.append(Broker(*arguments, **options))
+        started[-1].log_in()
+        return started[-1]
+
+    yield start_broker
+    for broker in started:
+        broker.end(signal.SIGKILL)
+
+
+@pytest.fixture
+def broker(start: Start, journal: Path) -> Broker:
+    return start("--data", str(journal))
+
+
+def test_start_prints_one_line_with_the_address(broker: Broker) -> None:
+    assert broker.ready_line == f"paper broker ready on {str(broker.client.base_url).rstrip('/')}\n"
+    assert broker.client.base_url.host == "127.0.0.1"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_to_stop_ends_the_process_cleanly(broker: Broker, number: signal.Signals) -> None:
+    assert broker.end(number) == (0, "")
+
+
+def test_killed_broker_knows_every_acknowledged_order_and_denies_old_tokens(
+    broker: Broker, start: Start, journal: Path
+) -> None:
+    orders = {broker.place(f"desk-{number}"): f"desk-{number}" for number in range(5)}
+    orders[broker.place("desk-exit", "Sell")] = "desk-exit"
+    rows = {kind: broker.get(f"/{kind}/list") for kind in ("order", "fill", "fillPair", "position")}
+    old_token = broker.client.headers["Authorization"]
+    broker.end(signal.SIGKILL)
+
+    again = start("--data", str(journal))
+
+    assert {row["orderId"]: row["clOrdId"] for row in again.get("/command/list")} == orders
+    assert {kind: again.get(f"/{kind}/list") for kind in rows} == rows
+    assert again.client.get("/order/list", headers={"Authorization": old_token}).status_code == 401
+
+
+def test_journal_torn_by_a_crash_is_cut_back_to_the_last_whole_order(
+    broker: Broker, start: Start, journal: Path
+) -> None:
+    kept = broker.place("desk-1")
+    broker.end(signal.SIGKILL)
+    with journal.open("ab") as file:
+        file.write(b'[["order",{"id":663')
+
+    again = start("--data", str(journal))
+
+    assert [row["id"] for row in again.get("/order/list")] == [kept]
+    assert again.place("desk-2") > kept
+    assert all(json.loads(line) for line in journal.read_text().splitlines())
+
+
+def test_order_that_the_disk_refuses_is_not_acknowledged_and_stops_the_broker(
+    start: Start, journal: Path
+) -> None:
+    def limit_file_size() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, 4_000))
+
+    broker = start("--data", str(journal), preexec_fn=limit_file_size)
+    kept = broker.place("desk-1")
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        broker.place("desk-2")
+
+    assert broker.process.wait(timeout=10) == 1
+    assert "cannot write the journal" in broker.end(signal.SIGTERM)[1]
+    again = start("--data", str(journal))
+    assert [row["id"] for row in again.get("/order/list")] == [kept]
+
+
+def test_same_seed_and_requests_give_the_same_prices(start: Start, tmp_path: Path) -> None:
+    seen = []
+    for name, seed in (("a", "3"), ("b", "3"), ("c", "4")):
+        broker = start("--data", str(tmp_path / name), "--seed", seed)
+        for number in range(12):
+            broker.place(f"desk-{number}")
+        seen.append(broker.prices())
+
+    assert seen[0] == seen[1] != seen[2]
+    assert all(abs(price - 6842.25) <= 0.5 for prices in seen for price in prices)
+
+
+def test_second_broker_on_one_journal_is_refused(broker: Broker, journal: Path) -> None:
+    second = run("--port", "0", "--data", str(journal))
+
+    assert second.returncode == 1
+    assert "in use by another paper broker" in second.stderr
+
+
+def test_damaged_journal_is_named_and_left_alone(journal: Path) -> None:
+    journal.write_text("nonsense\n")
+
+    ended = run("--port", "0", "--data", str(journal))
+
+    assert ended.returncode == 1
+    assert "line 1" in ended.stderr
+    assert journal.read_text() == "nonsense\n"
+
+
+def test_help_shows_how_to_trade() -> None:
+    shown = run("--help").stdout
+
+    for word in ("--port", "--data", "--latency", "--seed", "placeorder", "X-Paper-Price"):
+        assert word in shown
+
+
+@pytest.mark.parametrize("arguments", [("--port", "70000"), ("--latency", "-1"), ("--latency", "nan")])
+def test_argument_out_of_range_is_refused(arguments: tuple[str, str]) -> None:
+    assert run(*arguments).returncode == 2
+
+
+def test_paper_broker_imports_neither_framework_nor_client() -> None:
+    listed = subprocess.run(
+        [sys.executable, "-c", "import sys, broker.paper.__main__; print(*sys.modules)"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    loaded = {name.split(".")[0] for name in listed.stdout.split()}
+    assert not loaded & {"django", "redis", "celery", "httpx"}
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "broker.paper", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "100"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )

@@ -1,0 +1,150 @@
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from broker.base import BrokerContract, BrokerPosition
+from tradedesk.models import Account, Bot, Cause, Incident, IncidentKind, Order, TradingMode, TradingState
+from tradedesk.services import booking, incidents, positions
+from tradedesk.services.desk import READ_TIMEOUT_S, Desk, Link
+from tradedesk.services.trading_state import lift_reduction, set_mode
+from tradedesk.stores.positions import Busy, seat, stored
+
+SECOND_LOOK_AFTER = timedelta(seconds=5)
+SEAT_WAIT_S = 2.0
+
+
+@dataclass(frozen=True)
+class Reconciled:
+    """What a comparison with the broker found: the differences, and the incidents still open."""
+
+    differences: list[dict[str, Any]] = field(default_factory=list)
+    incidents: list[Incident] = field(default_factory=list)
+
+    @property
+    def clean(self) -> bool:
+        return not self.differences
+
+
+def reconcile(desk: Desk, accounts: Iterable[Account]) -> Reconciled:
+    """Compare positions and working orders with the broker, account by account.
+
+    A difference seen twice, five seconds apart, becomes an incident and lets the account only reduce; one
+    that is gone closes its incident. Nothing is ever traded to mend one. Raises BrokerError.
+    """
+    found = Reconciled()
+    for account in accounts:
+        link = desk.link(account, timeout_s=READ_TIMEOUT_S)
+        found.differences.extend(_compare(desk, link, account))
+        found.incidents.extend(Incident.objects.filter(account=account, closed_at=None))
+    return found
+
+
+def _compare(desk: Desk, link: Link, account: Account) -> list[dict[str, Any]]:
+    bots = list(account.bots.select_related("account", "instrument"))
+    differences = [
+        *(difference for bot in bots if (difference := _compare_bot(desk, link, bot))),
+        *_foreign_positions(desk, link, account, {bot.instrument.root for bot in bots}),
+        *_foreign_orders(link, account),
+    ]
+    now = desk.now()
+    with transaction.atomic():
+        seen = _seen_before(account, differences, now)
+        for difference in differences:
+            if now - datetime.fromisoformat(seen[_identity(difference)]) >= SECOND_LOOK_AFTER:
+                _open(account, difference, now)
+        _close_what_is_gone(account, bots, differences, now)
+        lift_reduction(account, now)
+        Account.objects.filter(pk=account.pk).update(reconciled_at=now, differences=seen)
+    account.reconciled_at, account.differences = now, seen
+    return differences
+
+
+def _compare_bot(desk: Desk, link: Link, bot: Bot) -> dict[str, Any] | None:
+    """Return how the bot's booked position differs from the broker's; None when it does not.
+
+    Looked at from the bot's seat, so that no order of the desk moves the position meanwhile.
+    """
+    try:
+        with seat(bot.id, wait_s=SEAT_WAIT_S, sleep=desk.sleep) as taken:
+            taken.snapshot = stored(bot.id)
+            view = positions.view_of(link, bot.instrument, desk.deadline(READ_TIMEOUT_S))
+    except Busy:
+        return None
+    booked = taken.snapshot.quantity
+    if view.quantity == booked:
+        return None
+    return _difference(IncidentKind.POSITION_MISMATCH, bot.slug, bot.slug, view.quantity, booked)
+
+
+def _foreign_positions(desk: Desk, link: Link, account: Account, roots: set[str]) -> list[dict[str, Any]]:
+    held: list[tuple[BrokerContract, BrokerPosition]] = positions.open_positions(
+        link, desk.deadline(READ_TIMEOUT_S)
+    )
+    return [
+        _difference(IncidentKind.FOREIGN_POSITION, None, f"{account.name} {contract.name}", row.quantity, 0)
+        for contract, row in held
+        if contract.product not in roots
+    ]
+
+
+def _foreign_orders(link: Link, account: Account) -> list[dict[str, Any]]:
+    working = link.broker.working_orders(link.account.id, timeout_s=READ_TIMEOUT_S)
+    ids = {order.id for order in working}
+    ours = set(
+        Order.objects.filter(account=account, broker_order_id__in=ids).values_list(
+            "broker_order_id", flat=True
+        )
+    )
+    if ids - ours and Order.objects.filter(account=account, settled_at=None, broker_order_id=None).exists():
+        # One of them may be ours whose answer was lost; recovery tells.
+        return []
+    return [
+        _difference(IncidentKind.FOREIGN_ORDER, None, f"{account.name} order {order_id}", order_id, 0)
+        for order_id in sorted(ids - ours)
+    ]
+
+
+def _difference(
+    kind: IncidentKind, bot: str | None, subject: str, broker: int, booked: int
+) -> dict[str, Any]:
+    return {"kind": kind.value, "bot": bot, "subject": subject, "broker": broker, "booked": booked}
+
+
+def _identity(difference: dict[str, Any]) -> str:
+    return f"{difference['kind']}|{difference['subject']}|{difference['broker']}|{difference['booked']}"
+
+
+def _seen_before(account: Account, differences: list[dict[str, Any]], now: datetime) -> dict[str, str]:
+    """Return when each of the present differences was first seen, by identity."""
+    known = Account.objects.select_for_update().get(pk=account.pk).differences
+    return {_identity(d): known.get(_identity(d), now.isoformat()) for d in differences}
+
+
+def _open(account: Account, difference: dict[str, Any], now: datetime) -> None:
+    bot = Bot.objects.filter(slug=difference["bot"]).first() if difference["bot"] else None
+    incident = incidents.open_incident(
+        IncidentKind(difference["kind"]),
+        account=account,
+        bot=bot,
+        subject=difference["subject"],
+        seen={"broker": difference["broker"], "booked": difference["booked"]},
+        now=now,
+    )
+    state = TradingState.objects.get(account=account)
+    if state.mode == TradingMode.ACTIVE:
+        set_mode(state.scope, TradingMode.REDUCING, Cause.INCIDENT, str(incident)[:500], "desk", now)
+
+
+def _close_what_is_gone(
+    account: Account, bots: list[Bot], differences: list[dict[str, Any]], now: datetime
+) -> None:
+    present = {(difference["kind"], difference["subject"]) for difference in differences}
+    compared = (IncidentKind.POSITION_MISMATCH, IncidentKind.FOREIGN_POSITION, IncidentKind.FOREIGN_ORDER)
+    for incident in Incident.objects.filter(account=account, closed_at=None, kind__in=compared):
+        if (incident.kind, incident.subject) not in present:
+            incidents.close(incident, now=now, reason="The difference is gone.")
+    for bot in bots:
+        booking.watch_target(bot, stored(bot.id), now=now)

@@ -1,0 +1,217 @@
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import structlog
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+
+from broker.base import BrokerError
+from tradedesk.models import (
+    Account,
+    Alert,
+    AlertOutcome,
+    Bot,
+    Decision,
+    Order,
+    OrderPurpose,
+    OrderStatus,
+    Reason,
+    TradingMode,
+)
+from tradedesk.services import booking, orders, positions, trading
+from tradedesk.services.choosing import stood_down
+from tradedesk.services.desk import ANSWER_WITHIN_S, READ_TIMEOUT_S, SUBMIT_TIMEOUT_S, Desk, Link
+from tradedesk.services.positions import BrokerView
+from tradedesk.services.trading_state import mode_for_claim
+from tradedesk.stores.positions import Busy, Snapshot, seat, stored
+
+log = structlog.get_logger(__name__)
+
+# A request is over by then; what it left behind is nobody's.
+LEFT_BEHIND_AFTER = timedelta(seconds=5)
+ASK_AGAIN_AFTER_S = (1.0, 5.0, 15.0, 45.0)
+SEAT_WAIT_S = 5.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing that recovery looked at: what it was, what became of it, and whether it is open still."""
+
+    what: str
+    subject: str
+    outcome: str
+    still_open: bool
+
+
+@dataclass(frozen=True)
+class Recovered:
+    rows: list[Row] = field(default_factory=list)
+
+    @property
+    def open_count(self) -> int:
+        return sum(row.still_open for row in self.rows)
+
+
+def recover(desk: Desk, *, wait_s: float = 0.0) -> Recovered:
+    """Settle what earlier requests or crashes left behind: orders without an end, alerts without a decision.
+
+    Asks again after 1, 5, 15 and 45 seconds while something stays open and `wait_s` lasts. An order that the
+    broker does not know stays unconfirmed: absence alone is no proof that it will not turn up.
+    """
+    deadline = desk.deadline(wait_s)
+    settled = {row.subject: row for row in _orders(desk)}
+    for pause in ASK_AGAIN_AFTER_S:
+        if not any(row.still_open for row in settled.values()) or deadline.left_s() <= 0:
+            break
+        desk.sleep(deadline.left_s(pause))
+        settled |= {row.subject: row for row in _orders(desk)}
+    return Recovered([*settled.values(), *_alerts(desk)])
+
+
+def settle(desk: Desk, link: Link, order: Order) -> Order:
+    """Ask the broker about one order and book the answer on the order, its fills and its bot.
+
+    Raises BrokerError when the broker does not answer, Busy when the bot is being worked on.
+    """
+    if order.bot is None:
+        orders.record(order, _ask(link, order), None, desk.now())
+        return order
+    with seat(order.bot.id, wait_s=SEAT_WAIT_S, sleep=desk.sleep) as taken:
+        order.refresh_from_db()
+        if order.settled_at is not None:
+            return order
+        if order.status == OrderStatus.PENDING:
+            outcome = _send_late(desk, link, order, order.bot)
+        else:
+            outcome = _ask(link, order)
+        taken.snapshot = _book(desk, link, order, order.bot, outcome)
+    return order
+
+
+def _orders(desk: Desk) -> Iterator[Row]:
+    before = desk.now() - LEFT_BEHIND_AFTER
+    left = (
+        Order.objects.filter(settled_at=None, created_at__lt=before)
+        .select_related("account", "bot__account", "bot__instrument", "bot__strategy", "decision__alert")
+        .order_by("id")
+    )
+    for order in left:
+        subject = f"{order} {order.client_order_id}"
+        try:
+            settle(desk, desk.link(order.account, timeout_s=READ_TIMEOUT_S), order)
+        except (BrokerError, Busy) as error:
+            log.warning("recovery.order", order=str(order.id), error=repr(error))
+            yield Row("order", subject, str(error) or "busy", still_open=True)
+            continue
+        yield Row("order", subject, order.note or order.status, still_open=order.settled_at is None)
+
+
+def _ask(link: Link, order: Order) -> orders.Outcome:
+    """Return what the broker knows of an order whose sending is over."""
+    broker_order_id = order.broker_order_id or link.broker.find_order(
+        link.account.id, order.client_order_id, timeout_s=READ_TIMEOUT_S
+    )
+    if broker_order_id is None:
+        return orders.Outcome(
+            OrderStatus.UNCONFIRMED, note="The broker does not list it; it may still turn up."
+        )
+    report = link.broker.order_report(broker_order_id, timeout_s=READ_TIMEOUT_S)
+    return orders.outcome_of(report, order, order.acknowledged_at)
+
+
+def _book(desk: Desk, link: Link, order: Order, bot: Bot, outcome: orders.Outcome) -> Snapshot:
+    """Store an outcome; the position after it is the one that the broker shows now."""
+    view = None
+    if outcome.fills:
+        view = positions.view_of(link, bot.instrument, desk.deadline(READ_TIMEOUT_S))
+    while True:
+        before = stored(bot.id)
+        try:
+            with transaction.atomic():
+                return _book_once(desk, order, bot, outcome, before, view)
+        except booking.Stale:
+            continue
+
+
+def _book_once(
+    desk: Desk, order: Order, bot: Bot, outcome: orders.Outcome, before: Snapshot, view: BrokerView | None
+) -> Snapshot:
+    now = desk.now()
+    new_fills = orders.record(order, outcome, bot, now)
+    after = booking.as_held(before, view, now) if view is not None and new_fills else before
+    is_opening = order.purpose in (OrderPurpose.OPEN, OrderPurpose.REVERSE)
+    if order.status in booking.REFUSED and is_opening and order.decision is not None:
+        memory = stood_down(after.memory, order.decision.alert, Reason.BROKER_REJECTED)
+        after = before.changed(now, memory=memory)
+    if after is not before:
+        booking.store(before, after)
+    booking.watch_order(order, bot, now)
+    if order.settled_at is not None:
+        booking.watch_target(bot, after, now=now, why=order.note or order.status)
+    return after
+
+
+def _send_late(desk: Desk, link: Link, order: Order, bot: Bot) -> orders.Outcome:
+    """Send an order that was proven not to have left, while it is young enough and still fits."""
+    claimed, now = desk.monotonic(), desk.now()
+    view = positions.view_of(link, bot.instrument, desk.deadline(READ_TIMEOUT_S))
+    with transaction.atomic():
+        refusal = _late_refusal(desk, order, bot, view)
+        if refusal:
+            return orders.Outcome(OrderStatus.DENIED, note=refusal)
+        claimed = desk.monotonic()
+        order.status, order.sent_at = OrderStatus.SENT, now
+        order.save(update_fields=["status", "sent_at"])
+    price = order.decision.alert.close if order.decision else None
+    return orders.send(desk, link, order, price, claimed, desk.deadline(SUBMIT_TIMEOUT_S))
+
+
+def _late_refusal(desk: Desk, order: Order, bot: Bot, view: BrokerView) -> str:
+    """Return why an order that waited must not go any more, "" when it may."""
+    mode = mode_for_claim(bot.account, bot)
+    after = view.quantity + order.signed_quantity
+    if order.purpose == OrderPurpose.CLOSE:
+        is_toward_flat = order.signed_quantity * view.quantity < 0 and abs(after) < abs(view.quantity)
+        if mode is TradingMode.HALTED or not is_toward_flat or after * view.quantity < 0:
+            return f"Not sent late: {mode.label}, the broker holds {view.quantity}."
+        return ""
+    age_s = (desk.now() - order.created_at).total_seconds()
+    if desk.max_alert_age_s and age_s > desk.max_alert_age_s:
+        return f"Not sent late: {age_s:.0f} s old, at most {desk.max_alert_age_s:g} s."
+    fits = abs(after) == bot.size and after * order.signed_quantity > 0
+    if mode is not TradingMode.ACTIVE or not fits:
+        return f"Not sent late: {mode.label}, the broker holds {view.quantity}."
+    return ""
+
+
+def _alerts(desk: Desk) -> Iterator[Row]:
+    """Decide the alerts that a bot has not decided; the age rule lets late ones close but not open."""
+    until = desk.now() - LEFT_BEHIND_AFTER
+    bots = Bot.objects.select_related("account", "instrument", "strategy__instrument")
+    for bot in bots:
+        decided = Decision.objects.filter(alert=OuterRef("pk"), bot=bot)
+        since = max(bot.created_at, until - desk.event_window)
+        left = Alert.objects.filter(
+            ~Exists(decided),
+            strategy=bot.strategy,
+            outcome=AlertOutcome.ACCEPTED,
+            received_at__gte=since,
+            received_at__lt=until,
+        )
+        for alert in left.order_by("received_at"):
+            result = trading.decide(desk, alert, bot, desk.deadline(ANSWER_WITHIN_S))
+            outcome = (
+                f"{result.decision.action} {result.decision.reason}" if result.decision else "not reached"
+            )
+            yield Row("alert", f"{alert} for {bot.slug}", outcome, still_open=result.decision is None)
+
+
+def settle_account(desk: Desk, link: Link, account: Account) -> None:
+    """Ask about every order of an account whose end is not known, as far as the broker answers."""
+    left = Order.objects.filter(account=account, settled_at=None).exclude(status=OrderStatus.PENDING)
+    for order in left.select_related("bot__account", "bot__instrument", "decision__alert"):
+        try:
+            settle(desk, link, order)
+        except (BrokerError, Busy) as error:
+            log.warning("recovery.order", order=str(order.id), error=repr(error))

@@ -1,0 +1,74 @@
+from django.db import transaction
+
+from strategy.machine import remember
+from strategy.types import StandDown
+from tradedesk.models import Bot, Incident, IncidentKind, Order, OrderStatus, Reason
+from tradedesk.services import booking, incidents, positions
+from tradedesk.services.audit import note
+from tradedesk.services.booking import Stale
+from tradedesk.services.desk import READ_TIMEOUT_S, Desk
+from tradedesk.services.positions import BrokerView
+from tradedesk.services.trading_state import lift_reduction
+from tradedesk.stores.positions import Snapshot, seat, stored
+
+SEAT_WAIT_S = 5.0
+
+
+class CannotAdopt(Exception):
+    """Only a bot's position that differs from the broker's can be adopted."""
+
+
+def resolve(
+    desk: Desk, incident: Incident, *, adopt: bool, reason: str, by: str, source_address: str = ""
+) -> Incident:
+    """Close an incident by a person's word, with `adopt` after booking the broker's position as the bot's.
+
+    An unconfirmed order whose incident is resolved counts as lost from then on: the person has looked.
+    Raises CannotAdopt, BrokerError, Busy.
+    """
+    bot = incident.bot
+    if adopt:
+        if incident.kind != IncidentKind.POSITION_MISMATCH or bot is None:
+            raise CannotAdopt
+        _adopt(desk, bot)
+    now = desk.now()
+    with transaction.atomic():
+        if incident.kind == IncidentKind.ORDER_UNCONFIRMED:
+            Order.objects.filter(client_order_id=incident.subject, status=OrderStatus.UNCONFIRMED).update(
+                status=OrderStatus.LOST, settled_at=now, note=f"Declared lost by {by}: {reason}"
+            )
+        incidents.close(incident, now=now, reason=reason, by=by)
+        lift_reduction(incident.account, now)
+        note(by, "resolve incident", str(incident.id), {"adopt": adopt}, reason, source_address, now)
+    incident.refresh_from_db()
+    return incident
+
+
+def _adopt(desk: Desk, bot: Bot) -> None:
+    link = desk.link(bot.account, timeout_s=READ_TIMEOUT_S)
+    with seat(bot.id, wait_s=SEAT_WAIT_S, sleep=desk.sleep) as taken:
+        view = positions.view_of(link, bot.instrument, desk.deadline(READ_TIMEOUT_S))
+        taken.snapshot = _book(desk, bot, view)
+
+
+def _book(desk: Desk, bot: Bot, view: BrokerView) -> Snapshot:
+    """Book the broker's position; the strategy stands down from it until the next colour change."""
+    while True:
+        before, now = stored(bot.id), desk.now()
+        entry = StandDown(f"adopted|{now.isoformat()}", now, None, Reason.ADOPTED.value)
+        memory = remember(before.memory, entry, desk.event_window) or before.memory
+        held = booking.as_held(before, view, now)
+        after = before.changed(
+            now,
+            memory=memory,
+            quantity=held.quantity,
+            average_price=held.average_price,
+            contract=held.contract,
+        )
+        try:
+            with transaction.atomic():
+                booking.store(before, after)
+                booking.watch_target(bot, after, now=now, why=Reason.ADOPTED.value)
+            return after
+        except Stale:
+            continue

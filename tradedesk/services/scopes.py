@@ -1,0 +1,42 @@
+from django.db.models import QuerySet
+
+from tradedesk.models import Account, Bot, Order, TradingState
+
+
+class UnknownScope(Exception):
+    """No such scope: it is `all`, `account:NAME` or `bot:SLUG` of an account or bot that exists."""
+
+
+def state_of(scope: str) -> TradingState:
+    """Return the trading state of a scope. Raises UnknownScope."""
+    try:
+        return TradingState.objects.get(scope=scope)
+    except TradingState.DoesNotExist:
+        raise UnknownScope(scope) from None
+
+
+def bots_in(scope: str) -> list[Bot]:
+    """Return the bots that a scope covers. Raises UnknownScope."""
+    state = state_of(scope)
+    bots = Bot.objects.select_related("account", "instrument", "strategy__instrument")
+    if state.bot_id:
+        return list(bots.filter(pk=state.bot_id))
+    return list(bots.filter(account_id=state.account_id) if state.account_id else bots)
+
+
+def accounts_in(scope: str) -> list[Account]:
+    """Return the accounts that a scope covers or lies in; disabled ones if named. Raises UnknownScope."""
+    state = state_of(scope)
+    if state.bot_id:
+        return [bot.account for bot in bots_in(scope)]
+    if state.account_id:
+        return list(Account.objects.filter(pk=state.account_id))
+    return list(Account.objects.filter(enabled=True))
+
+
+def orders_in(scope: str) -> QuerySet[Order]:
+    """Return the orders of a scope. Raises UnknownScope."""
+    state = state_of(scope)
+    if state.bot_id:
+        return Order.objects.filter(bot_id=state.bot_id)
+    return Order.objects.filter(account_id=state.account_id) if state.account_id else Order.objects.all()
