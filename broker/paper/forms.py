@@ -1,7 +1,6 @@
 """Reads the fields of a command's body and collects what is wrong with them as Tradovate's `violations`."""
 
 from collections.abc import Collection
-from typing import Any
 
 from broker.paper.wire import Json
 
@@ -18,45 +17,64 @@ class FormError(Exception):
 
 
 class Form:
-    """One body. Readers return None for what is absent or wrong; use their values after `check`."""
+    """One body. What is absent or wrong is noted and read as None, or as empty where it is needed.
+
+    Use the values only after `check`.
+    """
 
     def __init__(self, body: Json) -> None:
         self._body = body
         self._violations: list[Json] = []
 
-    def text(self, name: str, *, required: bool = False, choices: Collection[str] = ()) -> str | None:
+    def text(self, name: str, choices: Collection[str] = ()) -> str | None:
         """Return a string of at most 64 characters, one of `choices` where there are any."""
-        value = self._value(name, required)
+        value = self._body.get(name)
         if value is None:
             return None
         if not isinstance(value, str) or len(value) > LONGEST_TEXT:
-            self.refuse(name, "Size", value, f"must be a string of at most {LONGEST_TEXT} characters")
+            self.refuse(name, "Size", f"must be a string of at most {LONGEST_TEXT} characters")
         elif choices and value not in choices:
-            self.refuse(name, "Enum", value, f"must be one of {', '.join(sorted(choices))}")
+            self.refuse(name, "Enum", f"must be one of {', '.join(sorted(choices))}")
         else:
             return value
         return None
 
-    def positive(self, name: str, *, required: bool = False, largest: int = LARGEST_I64) -> int | None:
+    def positive(self, name: str, largest: int = LARGEST_I64) -> int | None:
         """Return a whole number from 1 to `largest`."""
-        value = self._value(name, required)
+        value = self._body.get(name)
         if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= largest:
             return value
         if value is not None:
-            self.refuse(name, "Positive", value, f"must be a whole number from 1 to {largest}")
+            self.refuse(name, "Positive", f"must be a whole number from 1 to {largest}")
         return None
 
-    def flag(self, name: str, *, required: bool = False) -> bool | None:
+    def flag(self, name: str) -> bool | None:
         """Return true or false."""
-        value = self._value(name, required)
+        value = self._body.get(name)
         if isinstance(value, bool):
             return value
         if value is not None:
-            self.refuse(name, "Boolean", value, "must be true or false")
+            self.refuse(name, "Boolean", "must be true or false")
         return None
 
-    def refuse(self, name: str, constraint: str, value: Any, description: str) -> None:
+    def need_text(self, name: str, choices: Collection[str] = ()) -> str:
+        """Return a string that must be there."""
+        self._need(name)
+        return self.text(name, choices) or ""
+
+    def need_positive(self, name: str, largest: int = LARGEST_I64) -> int:
+        """Return a whole number that must be there."""
+        self._need(name)
+        return self.positive(name, largest) or 0
+
+    def need_flag(self, name: str) -> bool:
+        """Return true or false, which must be there."""
+        self._need(name)
+        return self.flag(name) or False
+
+    def refuse(self, name: str, constraint: str, description: str) -> None:
         """Add one violation."""
+        value = self._body.get(name)
         shown = value if isinstance(value, str | int | None) else str(value)
         self._violations.append(
             {"constraint": constraint, "value": shown, "description": f"{name} {description}"}
@@ -67,8 +85,6 @@ class Form:
         if self._violations:
             raise FormError(self._violations)
 
-    def _value(self, name: str, required: bool) -> Any:
-        value = self._body.get(name)
-        if value is None and required:
-            self.refuse(name, "NotNull", None, "is required")
-        return value
+    def _need(self, name: str) -> None:
+        if self._body.get(name) is None:
+            self.refuse(name, "NotNull", "is required")

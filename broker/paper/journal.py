@@ -70,4 +70,4 @@ class Journal:
         while data:
             data = data[os.write(self._file, data) :]
         if self._sync:
-            os.fdatasync(self._file)
+            os.fsync(self._file)

@@ -41,27 +41,7 @@ class RefusedError(Exception):
 @routes.post("/v1/order/placeorder")
 async def place_order(request: web.Request) -> web.Response:
     """Take a market order in. The answer is `{"orderId": …}` or the reason why not."""
-    form = Form(await read_body(request))
-    account_id, account_name = form.positive("accountId"), form.text("accountSpec")
-    symbol = form.text("symbol", required=True)
-    action = form.text("action", required=True, choices=tuple(Action))
-    quantity = form.positive("orderQty", required=True, largest=LARGEST_I32)
-    order_type = form.text("orderType", required=True, choices=ORDER_TYPES)
-    time_in_force = form.text("timeInForce", choices=TIMES_IN_FORCE)
-    text, origin = form.text("text"), _origin(request, form)
-    if account_id is None and account_name is None:
-        form.refuse("accountId", "NotNull", None, "or accountSpec is required")
-    form.check()
-    assert symbol
-    assert action
-    assert quantity
-    account = _account(request, account_id, account_name)
-    contract = _contract(request, symbol)
-    if order_type != "Market":
-        raise RefusedError("Unsupported", f"{order_type} orders are not supported")
-    if quantity > LARGEST_ORDER:
-        raise RefusedError("MaxOrderQtyLimitReached", "Your maximum order quantity has been met.")
-    new = NewOrder(account.id, contract.id, Action(action), quantity, time_in_force, text)
+    new, origin = _read_order(request, Form(await read_body(request)))
     price = parse_price(request.headers.get(PRICE_HEADER))
     return reply({"orderId": await request.app[EXCHANGE].place(new, origin, price)})
 
@@ -70,11 +50,11 @@ async def place_order(request: web.Request) -> web.Response:
 async def cancel_order(request: web.Request) -> web.Response:
     """Cancel a living order."""
     form = Form(await read_body(request))
-    order_id = form.positive("orderId", required=True)
+    order_id = form.need_positive("orderId")
     origin = _origin(request, form)
     form.check()
     exchange = request.app[EXCHANGE]
-    if order_id is None or exchange.book.tables.orders.get(order_id) is None:
+    if exchange.book.tables.orders.get(order_id) is None:
         raise web.HTTPNotFound(text="Entity not found")
     command_id = await exchange.cancel(order_id, origin)
     if command_id is None:
@@ -86,17 +66,15 @@ async def cancel_order(request: web.Request) -> web.Response:
 async def liquidate_position(request: web.Request) -> web.Response:
     """Cancel what works in an account's contract, then close its position at market."""
     form = Form(await read_body(request))
-    account_id = form.positive("accountId", required=True)
-    contract_id = form.positive("contractId", required=True)
-    admin = form.flag("admin", required=True)
+    account_id, contract_id = form.need_positive("accountId"), form.need_positive("contractId")
+    admin = form.need_flag("admin")
     origin = _origin(request, form)
     form.check()
-    assert contract_id
     account = _account(request, account_id, None)
     exchange = request.app[EXCHANGE]
     if exchange.book.catalog.contracts.get(contract_id) is None:
         raise RefusedError("InvalidContract", "Unknown contract.")
-    order_id = await exchange.liquidate(account.id, contract_id, origin, admin=bool(admin))
+    order_id = await exchange.liquidate(account.id, contract_id, origin, admin=admin)
     if order_id is None:
         raise RefusedError("UnknownReason", "There is no position to liquidate.")
     return reply({"orderId": order_id})
@@ -111,6 +89,27 @@ async def answer_refusals(request: web.Request, handler: Handler) -> web.StreamR
         return reply(refused.reply)
     except FormError as invalid:
         return reply({"violations": invalid.violations})
+
+
+def _read_order(request: web.Request, form: Form) -> tuple[NewOrder, Origin]:
+    """Return a PlaceOrder body that passed every check made at once. Raises FormError, RefusedError."""
+    account_id, account_name = form.positive("accountId"), form.text("accountSpec")
+    symbol = form.need_text("symbol")
+    action = form.need_text("action", tuple(Action))
+    quantity = form.need_positive("orderQty", LARGEST_I32)
+    order_type = form.need_text("orderType", ORDER_TYPES)
+    time_in_force, text = form.text("timeInForce", TIMES_IN_FORCE), form.text("text")
+    origin = _origin(request, form)
+    if account_id is None and account_name is None:
+        form.refuse("accountId", "NotNull", "or accountSpec is required")
+    form.check()
+    account = _account(request, account_id, account_name)
+    contract = _contract(request, symbol)
+    if order_type != "Market":
+        raise RefusedError("Unsupported", f"{order_type} orders are not supported")
+    if quantity > LARGEST_ORDER:
+        raise RefusedError("MaxOrderQtyLimitReached", "Your maximum order quantity has been met.")
+    return NewOrder(account.id, contract.id, Action(action), quantity, time_in_force, text), origin
 
 
 def _origin(request: web.Request, form: Form) -> Origin:

@@ -17,13 +17,12 @@ ACCOUNTS: web.AppKey[Table[Account]] = web.AppKey("accounts", Table)
 SESSIONS = web.AppKey("sessions", Sessions)
 USER = web.AppKey("user", User)
 CLOCK: web.AppKey[Clock] = web.AppKey("clock")
-SESSION = "session"
+SESSION = web.RequestKey("session", Session)
 
 
 def session_of(request: web.Request) -> Session:
     """Return the session that the bearer check found."""
-    session: Session = request[SESSION]
-    return session
+    return request[SESSION]
 
 
 async def read_body(request: web.Request) -> Json:

@@ -33,7 +33,7 @@ class TradovateBroker:
     an order answers to. `now` gives aware UTC times. `transport` replaces the sockets in tests.
     """
 
-    def __init__(  # noqa: PLR0913 - the parts a desk is wired from
+    def __init__(
         self,
         base_url: str,
         credentials: Credentials,

@@ -5,7 +5,7 @@ Rows that never change are read once. Which month is the front one changes: that
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 
 from broker.base import BrokerContract, BrokerRefused
@@ -14,14 +14,10 @@ from broker.tradovate import parse
 FRONT_MONTH_LASTS = timedelta(minutes=10)
 
 
-class Read(Protocol):
-    def __call__(self, path: str, deadline: float) -> Any: ...
-
-
 class ContractBook:
     """Looks contracts up and remembers them. Threads may share it: at worst two of them ask the same."""
 
-    def __init__(self, read: Read, now: Callable[[], datetime]) -> None:
+    def __init__(self, read: Callable[[str, float], Any], now: Callable[[], datetime]) -> None:
         self._read = read
         self._now = now
         self._contracts: dict[str | int, parse.Contract] = {}

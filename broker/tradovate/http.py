@@ -70,7 +70,7 @@ class Http:
     """A pool of connections to one Tradovate host; safe to share between threads.
 
     httpx's `Client` is left out on purpose: cookies, redirects, hooks and the merging of settings, none
-    of which is wanted here, cost as much again as the exchange itself.
+    of which is wanted here, add a third to the cost of an exchange, its convenience methods two thirds.
     """
 
     def __init__(

@@ -99,10 +99,10 @@ def get(client: httpx.Client, path: str, **query: Any) -> Any:
     return reply.json()
 
 
-def place(client: httpx.Client, price: str | None = None, **changes: Any) -> dict[str, Any]:
+def place(client: httpx.Client, market: str | None = None, **changes: Any) -> dict[str, Any]:
     """Place the order above with some fields changed; None leaves a field out."""
     body = {name: value for name, value in {**ORDER, **changes}.items() if value is not None}
-    headers = {} if price is None else {"X-Paper-Price": price}
+    headers = {} if market is None else {"X-Paper-Price": market}
     reply = client.post("/order/placeorder", json=body, headers=headers)
     assert reply.status_code == 200, reply.text
     return dict(reply.json())
@@ -283,6 +283,7 @@ def test_account_may_be_named_in_either_way(client: httpx.Client, who: dict[str,
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
+        ({"symbol": ""}, "InvalidContract"),
         ({"symbol": "MES1!"}, "InvalidContract"),
         ({"symbol": "MESZ2026"}, "InvalidContract"),
         ({"symbol": "MESU6"}, "InvalidContract"),

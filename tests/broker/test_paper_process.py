@@ -1,10 +1,9 @@
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,13 @@ ROOT = Path(__file__).parents[2]
 class Broker:
     """A paper broker in a process of its own, with a client that is logged in."""
 
-    def __init__(self, *arguments: str, **options: Any) -> None:
+    def __init__(self, *arguments: str, program: Sequence[str] = ("-m", "broker.paper")) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "broker.paper", "--port", "0", *arguments],
+            [sys.executable, *program, "--port", "0", "--user", "paper", "--password", "paper", *arguments],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            **options,
         )
         assert self.process.stdout
         self.ready_line = self.process.stdout.readline()
@@ -82,8 +80,8 @@ def start() -> Iterator[Start]:
     """Start brokers that end with the test at the latest."""
     started: list[Broker] = []
 
-    def start_broker(*arguments: str, **options: Any) -> Broker:
-        started.append(Broker(*arguments, **options))
+    def start_broker(*arguments: str, program: Sequence[str] = ("-m", "broker.paper")) -> Broker:
+        started.append(Broker(*arguments, program=program))
         started[-1].log_in()
         return started[-1]
 
@@ -141,10 +139,11 @@ def test_journal_torn_by_a_crash_is_cut_back_to_the_last_whole_order(
 def test_order_that_the_disk_refuses_is_not_acknowledged_and_stops_the_broker(
     start: Start, journal: Path
 ) -> None:
-    def limit_file_size() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, 4_000))
-
-    broker = start("--data", str(journal), preexec_fn=limit_file_size)
+    limited = (
+        "import resource, runpy; resource.setrlimit(resource.RLIMIT_FSIZE, (3_000, 3_000));"
+        " runpy.run_module('broker.paper', run_name='__main__')"
+    )
+    broker = start("--data", str(journal), program=("-c", limited))
     kept = broker.place("desk-1")
 
     with pytest.raises(httpx.RemoteProtocolError):
@@ -183,6 +182,15 @@ def test_damaged_journal_is_named_and_left_alone(journal: Path) -> None:
     assert ended.returncode == 1
     assert "line 1" in ended.stderr
     assert journal.read_text() == "nonsense\n"
+
+
+def test_port_that_is_taken_is_named(broker: Broker, tmp_path: Path) -> None:
+    port = str(broker.client.base_url.port)
+
+    ended = run("--port", port, "--data", str(tmp_path / "other"))
+
+    assert ended.returncode == 1
+    assert port in ended.stderr
 
 
 def test_help_shows_how_to_trade() -> None:

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
 from strategy.machine import effective_time
 from strategy.timeframes import parse_timeframe
@@ -60,8 +60,7 @@ def store_alert(
         body=body,
     )
     try:
-        with transaction.atomic():
-            alert.save(force_insert=True)
+        alert.save(force_insert=True)
     except IntegrityError:
         return Alert.objects.get(strategy=strategy, event_key=signal.event_key), False
     return alert, True

@@ -36,6 +36,17 @@ def effective_modes(bots: list[Bot]) -> dict[str, TradingMode]:
     }
 
 
+def effective_mode(scope: str) -> TradingMode:
+    """Return the strictest mode of a scope and of the wider ones around it, for showing."""
+    state = TradingState.objects.select_related("bot__account", "account").filter(scope=scope).first()
+    if state is None:
+        return TradingMode.HALTED
+    account = state.bot.account if state.bot else state.account
+    scopes = scopes_of(account, state.bot) if account else [ALL]
+    modes = TradingState.objects.filter(scope__in=scopes).values_list("mode", flat=True)
+    return _strictest(list(modes), len(scopes))
+
+
 def set_mode(
     scope: str, mode: TradingMode, cause: Cause, reason: str, by: str, now: datetime
 ) -> TradingState:

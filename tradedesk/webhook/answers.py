@@ -1,12 +1,12 @@
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 from rest_framework.response import Response
 
 from strategy.types import Action
 from tradedesk import metrics
-from tradedesk.models import Alert, Order, Reason
+from tradedesk.models import Alert, Reason
+from tradedesk.services.shapes import order_json
 from tradedesk.services.trading import Result
 
 
@@ -55,28 +55,6 @@ def unavailable() -> Response:
 def refused(http: int, status: str, detail: str) -> Response:
     """Answer for a request of which nothing is stored."""
     return Response({"status": status, "code": status.upper(), "detail": detail, "errors": {}}, status=http)
-
-
-def order_json(order: Order) -> dict[str, Any]:
-    """Return an order as the webhook and flatten answer with it. Prices are plain decimal text."""
-    return {
-        "client_order_id": order.client_order_id,
-        "side": order.side,
-        "quantity": order.quantity,
-        "contract": order.contract,
-        "status": order.status,
-        "broker_order_id": None if order.broker_order_id is None else str(order.broker_order_id),
-        "filled_quantity": order.filled_quantity,
-        "average_price": plain(order.average_price),
-    }
-
-
-def plain(price: Decimal | None) -> str | None:
-    """Return a price as text without exponent or trailing zeros."""
-    if price is None:
-        return None
-    text = f"{price:.8f}"
-    return text.rstrip("0").rstrip(".")
 
 
 def _decision(result: Result) -> dict[str, Any]:

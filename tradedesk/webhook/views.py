@@ -13,6 +13,7 @@ from tradedesk import metrics, wiring
 from tradedesk.models import Strategy
 from tradedesk.selectors import bots_of
 from tradedesk.services import intake, trading
+from tradedesk.services.callers import address_of
 from tradedesk.services.desk import Desk
 from tradedesk.stores.rates import count_this_minute
 from tradedesk.webhook import answers, auth
@@ -44,7 +45,7 @@ def _answer(desk: Desk, request: HttpRequest, token: str | None) -> Response:
     body = _read(request)
     if body is None:
         return answers.refused(413, "too_large", f"The body is larger than {LARGEST_BODY} bytes.")
-    address = auth.address_of(request)
+    address = address_of(request)
     if not auth.is_allowed(address):
         return answers.forbidden()
     content, problem = _parse(body)

@@ -1,0 +1,47 @@
+PY := .venv/bin/python
+# The checks must not depend on what runs or ran in this checkout.
+BLANK := SECRET_KEY=check DESK_LOCAL=true DATABASE_URL=sqlite://:memory: REDIS_URL=redis://127.0.0.1:1/0
+UV_COMPILE := $(PY) -m uv pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-header --no-annotate $(ARGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench lock packages dev-packages
+
+help:
+	@echo "make run     start the desk on http://127.0.0.1:$${PORT:-8000}; Ctrl-C stops it; state stays in var/"
+	@echo "make test    run the whole suite, on a real PostgreSQL and Redis of its own; ARGS='-k name' picks tests"
+	@echo "make check   format, lint, types, import rules, migrations, system checks, API schema, lock files"
+	@echo "make bench   benchmarks, JSON on the last line"
+	@echo "make lock    write the requirements files anew from pyproject.toml"
+
+packages:
+	@scripts/setup local
+
+dev-packages:
+	@scripts/setup dev
+
+run: packages
+	@exec $(PY) manage.py run_desk --stop-with-parent
+
+test: dev-packages
+	@$(PY) -m pytest $(ARGS)
+
+check: dev-packages
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy .
+	@$(PY) -c "from importlinter.cli import lint_imports_command as main; main()"
+	$(BLANK) $(PY) manage.py makemigrations --check --dry-run
+	$(BLANK) $(PY) manage.py check
+	$(BLANK) $(PY) manage.py spectacular --validate --fail-on-warn --file /dev/null
+	$(PY) scripts/check_locks.py
+	@$(PY) -m pip check
+
+bench: dev-packages
+	@$(PY) -m tests.bench $(ARGS)
+
+# The lock files name no registry: the one that uv is set up with serves them.
+lock: dev-packages
+	$(UV_COMPILE) pyproject.toml -o requirements.txt
+	$(UV_COMPILE) pyproject.toml --group local -c requirements.txt -o requirements-local.txt
+	$(UV_COMPILE) pyproject.toml --group dev -c requirements-local.txt -o requirements-dev.txt
+	$(PY) scripts/check_locks.py

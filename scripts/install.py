@@ -1,0 +1,152 @@
+"""Brings .venv in step with a lock file: `local` to run the desk, `dev` to work on it."""
+
+import fcntl
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+STAMP = VENV / "installed.json"
+# Present while pip works: an environment left half-way is made anew.
+UNFINISHED = VENV / "unfinished"
+# What each install satisfies: the packages of `dev` include those of `local`.
+COVERS = {"local": ["local"], "dev": ["local", "dev"]}
+TELL_EVERY = 10
+
+
+def main() -> int:
+    """Install what the named lock file asks for, unless it is installed already."""
+    if len(sys.argv) != 2 or sys.argv[1] not in COVERS:
+        say("usage: scripts/setup local|dev")
+        return 2
+    try:
+        with alone():
+            return bring_in_step(sys.argv[1])
+    except KeyboardInterrupt:
+        say("Interrupted. The same command goes on from here.")
+        return 130
+
+
+def bring_in_step(which: str) -> int:
+    """Make the environment where there is none, install, note what was installed; return an exit code."""
+    if is_current(which):
+        return 0
+    if not is_usable():
+        say(f"Making .venv with Python {sys.version.split()[0]}")
+        base = getattr(sys, "_base_executable", sys.executable)
+        if subprocess.run([base, "-m", "venv", "--clear", VENV], check=False).returncode:
+            say(f"{base} could not make a virtual environment in {VENV}.")
+            return 1
+    UNFINISHED.touch()
+    STAMP.unlink(missing_ok=True)
+    if not install(lock_file(which)):
+        return 1
+    UNFINISHED.unlink()
+    unsaved = STAMP.with_suffix(".new")
+    unsaved.write_text(json.dumps({name: digest(name) for name in COVERS[which]}))
+    unsaved.replace(STAMP)
+    return 0
+
+
+def is_current(which: str) -> bool:
+    """Tell whether the lock file as it is now was installed here to the end."""
+    if not is_usable():
+        return False
+    try:
+        installed = json.loads(STAMP.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return False
+    return bool(installed.get(which) == digest(which))
+
+
+def is_usable() -> bool:
+    """Tell whether .venv has a Python that runs, with pip, and no install was broken off in it."""
+    if UNFINISHED.exists() or not (VENV / "bin" / "python").exists():
+        return False
+    try:
+        asked = subprocess.run(
+            [
+                VENV / "bin" / "python",
+                "-c",
+                "import importlib.util as u; print(u.find_spec('pip') is not None)",
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError:
+        return False
+    return asked.stdout.strip() == "True"
+
+
+def install(lock: Path) -> bool:
+    """Install a lock file with pip, as the user has configured it, and tell how far it is."""
+    total = sum(line[:1].isalnum() for line in lock.read_text().splitlines())
+    say(f"Installing {total} packages from {lock.name}")
+    command = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--no-deps", "--require-hashes"]
+    command += ["--no-input", "--disable-pip-version-check", "--progress-bar", "off", "-r", str(lock)]
+    pip = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=os.environ | {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"},
+    )
+    said = list(followed(pip, total))
+    if pip.wait():
+        say("".join(line for line in said[-40:] if "WARNING" not in line))
+        say(f"pip could not install {lock.name}. The same command tries again.")
+        return False
+    return True
+
+
+def followed(pip: subprocess.Popen[str], total: int) -> Iterator[str]:
+    """Yield pip's lines and tell now and then how many packages it has."""
+    count = 0
+    for line in pip.stdout or ():
+        yield line
+        if line.startswith("Collecting "):
+            count += 1
+            if count % TELL_EVERY == 0:
+                say(f"  {count} of {total} downloaded")
+        elif line.startswith("Installing collected packages"):
+            say("  writing them into .venv")
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Hold off another install in the same checkout until this one is over."""
+    folder = os.open(ROOT, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def lock_file(which: str) -> Path:
+    """Return the lock file of a name."""
+    return ROOT / f"requirements-{which}.txt"
+
+
+def digest(which: str) -> str:
+    """Return what tells one version of a lock file, installed under one Python, from another."""
+    content = hashlib.sha256(lock_file(which).read_bytes()).hexdigest()
+    return f"{sys.version_info[0]}.{sys.version_info[1]} {content}"
+
+
+def say(text: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

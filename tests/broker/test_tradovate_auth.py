@@ -1,0 +1,379 @@
+"""Logging in, renewing, sharing a token, and keeping secrets to ourselves."""
+
+import logging
+import threading
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from broker.base import (
+    AccessToken,
+    BrokerAuthFailed,
+    BrokerError,
+    BrokerNotReached,
+    BrokerThrottled,
+)
+from broker.tradovate.auth import LOGIN_PAUSE, RENEWAL_PAUSE
+from tests.broker.wire import (
+    CREDENTIALS,
+    LOGIN,
+    NOW,
+    PLACE,
+    RENEW,
+    Clock,
+    MemoryTokens,
+    Request,
+    Script,
+    connect,
+    market_order,
+    token_reply,
+)
+
+LIST = "/account/list"
+KEY = "ada@demo.example"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def script(clock: Clock) -> Script:
+    return Script(clock).on(LIST, []).on(PLACE, {"orderId": 5})
+
+
+@pytest.fixture
+def tokens() -> MemoryTokens:
+    return MemoryTokens()
+
+
+def denied(text: str = "Access is denied") -> httpx.Response:
+    return httpx.Response(401, json={"errorText": text})
+
+
+def accept_only(token: str, data: object) -> object:
+    return lambda request: data if request.token == token else denied()
+
+
+def test_first_call_logs_in_once_for_all_that_follow(script: Script, tokens: MemoryTokens) -> None:
+    broker = connect(script, tokens)
+
+    broker.accounts(timeout_s=1)
+    broker.accounts(timeout_s=1)
+
+    assert script.paths() == [LOGIN, LIST, LIST]
+    assert [request.token for request in script.requests] == ["", "token-1", "token-1"]
+    assert tokens.load(KEY) == AccessToken("token-1", NOW + timedelta(minutes=80))
+
+
+def test_login_sends_the_api_key_as_a_number(script: Script) -> None:
+    connect(script).accounts(timeout_s=1)
+
+    assert script.requests[0].body == {
+        "name": "ada",
+        "password": "pass-word-1",
+        "appId": "TradeDesk",
+        "appVersion": "1.0",
+        "deviceId": "desk-1",
+        "cid": 42,
+        "sec": "api-secret-1",
+    }
+
+
+def test_token_in_the_store_saves_the_login(script: Script, tokens: MemoryTokens) -> None:
+    tokens.save(KEY, AccessToken("shared", NOW + timedelta(minutes=60)))
+
+    connect(script, tokens).accounts(timeout_s=1)
+
+    assert script.paths() == [LIST]
+    assert script.requests[0].token == "shared"
+
+
+def test_demo_and_live_do_not_share_a_token(script: Script, tokens: MemoryTokens) -> None:
+    tokens.save("ada@live.example", AccessToken("live", NOW + timedelta(minutes=60)))
+
+    connect(script, tokens).accounts(timeout_s=1)
+
+    assert script.paths() == [LOGIN, LIST]
+
+
+def test_two_clients_on_one_store_log_in_once(script: Script, tokens: MemoryTokens) -> None:
+    brokers = [connect(script, tokens) for _ in range(2)]
+    together = threading.Barrier(8)
+
+    def ask(number: int) -> None:
+        together.wait(5)
+        brokers[number % 2].accounts(timeout_s=5)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(ask, range(8)))
+
+    assert script.paths().count(LOGIN) == 1
+    assert script.paths().count(LIST) == 8
+
+
+def test_token_with_more_than_a_quarter_of_an_hour_is_not_renewed(script: Script, clock: Clock) -> None:
+    broker = connect(script)
+    broker.accounts(timeout_s=1)
+
+    clock.advance(timedelta(minutes=65))
+    broker.accounts(timeout_s=1)
+
+    assert script.paths() == [LOGIN, LIST, LIST]
+
+
+def test_token_with_less_than_a_quarter_of_an_hour_is_renewed(
+    script: Script, clock: Clock, tokens: MemoryTokens
+) -> None:
+    broker = connect(script, tokens)
+    broker.accounts(timeout_s=1)
+
+    clock.advance(timedelta(minutes=65, seconds=1))
+    broker.accounts(timeout_s=1)
+
+    assert script.paths() == [LOGIN, LIST, RENEW, LIST]
+    assert script.sent(RENEW)[0].token == "token-1"
+    assert script.sent(LIST)[-1].token == "token-2"
+    assert tokens.load(KEY) == AccessToken("token-2", clock.now() + timedelta(minutes=80))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.ReadTimeout("slow"),
+        httpx.ConnectError("no"),
+        httpx.Response(500),
+        httpx.Response(429),
+        {"p-ticket": "T", "p-time": 15},
+        {},
+    ],
+    ids=str,
+)
+def test_early_renewal_that_fails_leaves_the_old_token_in_use(
+    script: Script, clock: Clock, answer: object
+) -> None:
+    broker = connect(script)
+    broker.accounts(timeout_s=1)
+    script.on(RENEW, answer)
+    clock.advance(timedelta(minutes=70))
+
+    assert broker.submit(market_order(), timeout_s=1) == 5
+    assert broker.submit(market_order(), timeout_s=1) == 5
+    clock.advance(RENEWAL_PAUSE)
+    broker.accounts(timeout_s=1)
+
+    assert script.paths() == [LOGIN, LIST, RENEW, PLACE, PLACE, RENEW, LIST]
+    assert {request.token for request in script.requests} == {"", "token-1"}
+
+
+def test_expired_token_is_replaced_by_a_login(script: Script, clock: Clock) -> None:
+    broker = connect(script)
+    broker.accounts(timeout_s=1)
+
+    clock.advance(timedelta(minutes=80))
+    broker.accounts(timeout_s=1)
+
+    assert script.paths() == [LOGIN, LIST, LOGIN, LIST]
+
+
+def test_401_takes_the_newer_token_of_the_store(script: Script, tokens: MemoryTokens) -> None:
+    broker = connect(script, tokens)
+    broker.accounts(timeout_s=1)
+    tokens.save(KEY, AccessToken("newer", NOW + timedelta(minutes=80)))
+    script.on(LIST, accept_only("newer", []))
+
+    broker.accounts(timeout_s=1)
+
+    assert script.paths() == [LOGIN, LIST, LIST, LIST]
+
+
+def test_401_on_an_order_renews_and_sends_the_same_order_again(script: Script) -> None:
+    script.on(PLACE, accept_only("token-2", {"orderId": 5}))
+
+    order_id = connect(script).submit(market_order(), timeout_s=1)
+
+    first, second = script.sent(PLACE)
+    assert order_id == 5
+    assert script.paths() == [LOGIN, PLACE, RENEW, PLACE]
+    assert first.body == second.body
+
+
+def test_401_with_a_refused_renewal_logs_in_once(script: Script, tokens: MemoryTokens) -> None:
+    script.on(LIST, accept_only("token-2", [])).on(RENEW, denied("Expired Access Token"))
+
+    connect(script, tokens).accounts(timeout_s=1)
+
+    assert script.paths() == [LOGIN, LIST, RENEW, LOGIN, LIST]
+    assert tokens.tokens[KEY].value == "token-2"
+
+
+def test_401_for_ever_ends_after_one_renewal_and_one_login(script: Script) -> None:
+    script.on(LIST, denied()).on(RENEW, denied())
+
+    with pytest.raises(BrokerAuthFailed, match="Access is denied"):
+        connect(script).accounts(timeout_s=1)
+
+    assert script.paths() == [LOGIN, LIST, RENEW, LOGIN, LIST]
+
+
+def test_refused_login_is_auth_failed_with_the_brokers_text(script: Script) -> None:
+    script.on(LOGIN, {"errorText": "Incorrect username or password."})
+
+    with pytest.raises(BrokerAuthFailed, match="Incorrect username or password"):
+        connect(script).submit(market_order(), timeout_s=1)
+
+    assert script.paths() == [LOGIN]
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+def test_login_refused_by_status_is_auth_failed(script: Script, status: int) -> None:
+    script.on(LOGIN, httpx.Response(status))
+
+    with pytest.raises(BrokerAuthFailed):
+        connect(script).accounts(timeout_s=1)
+
+    assert script.paths() == [LOGIN]
+
+
+def test_refused_login_is_not_tried_again_for_a_quarter_of_an_hour(script: Script, clock: Clock) -> None:
+    script.on(LOGIN, {"errorText": "Incorrect username or password."}, script.issue)
+    broker = connect(script)
+
+    for _ in range(3):
+        with pytest.raises(BrokerAuthFailed, match="Incorrect username or password"):
+            broker.accounts(timeout_s=1)
+    clock.advance(LOGIN_PAUSE)
+    broker.accounts(timeout_s=1)
+
+    assert script.paths() == [LOGIN, LOGIN, LIST]
+
+
+def test_penalised_login_waits_and_then_shows_its_ticket(script: Script, clock: Clock) -> None:
+    script.on(LOGIN, {"p-ticket": "T1", "p-time": 15}, script.issue)
+    broker = connect(script)
+
+    for _ in range(2):
+        with pytest.raises(BrokerThrottled) as caught:
+            broker.accounts(timeout_s=1)
+        assert caught.value.retry_after_s == 15
+    clock.advance(timedelta(seconds=15))
+    broker.accounts(timeout_s=1)
+
+    assert script.paths() == [LOGIN, LOGIN, LIST]
+    assert script.sent(LOGIN)[1].body["p-ticket"] == "T1"
+
+
+@pytest.mark.parametrize(
+    "answer", [httpx.ReadTimeout("slow"), httpx.Response(500), {}, {"accessToken": "a b"}]
+)
+def test_login_without_an_answer_means_the_order_was_not_sent(script: Script, answer: object) -> None:
+    script.on(LOGIN, answer)
+
+    with pytest.raises(BrokerNotReached):
+        connect(script).submit(market_order(), timeout_s=1)
+
+    assert script.paths() == [LOGIN]
+
+
+def test_read_does_not_repeat_a_login_without_an_answer(script: Script) -> None:
+    script.on(LOGIN, httpx.Response(500))
+
+    with pytest.raises(BrokerNotReached):
+        connect(script).accounts(timeout_s=1)
+
+    assert script.paths() == [LOGIN]
+
+
+def test_renewal_without_an_answer_after_a_401_means_the_order_was_not_sent(script: Script) -> None:
+    script.on(PLACE, denied()).on(RENEW, httpx.ReadTimeout("slow"))
+
+    with pytest.raises(BrokerNotReached):
+        connect(script).submit(market_order(), timeout_s=1)
+
+    assert script.paths() == [LOGIN, PLACE, RENEW]
+
+
+def test_token_that_comes_expired_starts_no_login_loop(script: Script) -> None:
+    script.on(LOGIN, token_reply("old", NOW - timedelta(seconds=1)))
+    broker = connect(script)
+
+    for _ in range(2):
+        with pytest.raises(BrokerAuthFailed, match="clock"):
+            broker.accounts(timeout_s=1)
+
+    assert script.paths() == [LOGIN]
+
+
+def test_login_counts_toward_the_time_of_the_call(script: Script, clock: Clock) -> None:
+    def slow_login(request: Request) -> dict[str, object]:
+        clock.advance(timedelta(seconds=2))
+        return script.issue(request)
+
+    script.on(LOGIN, slow_login)
+
+    with pytest.raises(BrokerNotReached, match="no time left"):
+        connect(script).submit(market_order(), timeout_s=2)
+
+    assert script.paths() == [LOGIN]
+
+
+def test_waiting_for_another_threads_login_ends_with_the_call(script: Script, tokens: MemoryTokens) -> None:
+    is_logging_in, may_answer = threading.Event(), threading.Event()
+
+    def stuck_login(request: Request) -> dict[str, object]:
+        is_logging_in.set()
+        may_answer.wait(5)
+        return script.issue(request)
+
+    script.on(LOGIN, stuck_login)
+    broker = connect(script, tokens)
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(broker.accounts, timeout_s=5)
+        assert is_logging_in.wait(5)
+        with pytest.raises(BrokerNotReached, match="no token in time"):
+            broker.submit(market_order(), timeout_s=0.05)
+        may_answer.set()
+        first.result(5)
+
+    assert script.paths() == [LOGIN, LIST]
+
+
+@pytest.mark.parametrize("path", [LOGIN, RENEW, LIST, PLACE])
+@pytest.mark.parametrize("status", [200, 400, 401, 404, 500])
+def test_secrets_echoed_by_the_broker_appear_nowhere(
+    script: Script, path: str, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    secrets = (CREDENTIALS.password, CREDENTIALS.secret, "token-1")
+
+    def echo(request: Request) -> httpx.Response:
+        return httpx.Response(status, json={"errorText": f"bad: {request.token} {request.body}"})
+
+    script.on(path, echo)
+    if path == RENEW:
+        script.on(LIST, denied()).on(PLACE, denied())
+    broker = connect(script)
+
+    for call in (lambda: broker.accounts(timeout_s=1), lambda: broker.submit(market_order(), timeout_s=1)):
+        try:
+            call()
+        except BrokerError as error:
+            shown = "".join(traceback.format_exception(error)) + repr(error) + caplog.text
+            assert not [secret for secret in secrets if secret in shown]
+
+    assert script.sent(path)
+
+
+def test_reprs_show_no_secret() -> None:
+    token = AccessToken("token-1", NOW)
+
+    assert repr(CREDENTIALS) == (
+        "Credentials(name='ada', app_id='TradeDesk', app_version='1.0', device_id='desk-1', cid=42)"
+    )
+    assert str(CREDENTIALS) == repr(CREDENTIALS)
+    assert "token-1" not in repr(token)

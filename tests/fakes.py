@@ -1,0 +1,277 @@
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from itertools import count
+
+from broker.base import (
+    BrokerAccount,
+    BrokerContract,
+    BrokerError,
+    BrokerFill,
+    BrokerOrderStatus,
+    BrokerPosition,
+    BrokerRefused,
+    MarketOrder,
+    OrderReport,
+    Side,
+    WorkingOrder,
+)
+from strategy.holdings import apply_fill
+from tradedesk.models import Account
+from tradedesk.services.desk import Desk, Link
+
+# Monday, 09:00 in Chicago: the market is open.
+START = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
+
+
+class FakeClock:
+    """A wall clock and a monotonic clock that stand still, until someone sleeps or moves them."""
+
+    def __init__(self, start: datetime = START) -> None:
+        self._now = start
+        self._monotonic = 1000.0
+        self.during_sleep: Callable[[], None] | None = None
+
+    def now(self) -> datetime:
+        return self._now
+
+    def monotonic(self) -> float:
+        return self._monotonic
+
+    def advance(self, seconds: float) -> None:
+        self._now += timedelta(seconds=seconds)
+        self._monotonic += seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.advance(seconds)
+        if self.during_sleep is not None:
+            self.during_sleep()
+
+
+def _contract(
+    number: int, name: str, product: str, tick: str, point: str, expires_on: date
+) -> BrokerContract:
+    is_front = name.endswith("Z6")
+    return BrokerContract(number, name, product, Decimal(tick), Decimal(point), expires_on, is_front)
+
+
+CONTRACTS = [
+    _contract(10, "MESZ6", "MES", "0.25", "5", date(2026, 12, 18)),
+    _contract(11, "MESU6", "MES", "0.25", "5", date(2026, 9, 18)),
+    _contract(12, "MESH7", "MES", "0.25", "5", date(2027, 3, 19)),
+    _contract(20, "MNQZ6", "MNQ", "0.25", "2", date(2026, 12, 18)),
+    _contract(30, "ESZ6", "ES", "0.25", "50", date(2026, 12, 18)),
+]
+
+
+@dataclass
+class FakeOrder:
+    id: int
+    message: MarketOrder
+    status: BrokerOrderStatus = BrokerOrderStatus.WORKING
+    fills: list[BrokerFill] = field(default_factory=list)
+    reject_reason: str = ""
+
+
+@dataclass
+class Holding:
+    quantity: int = 0
+    average_price: Decimal | None = None
+
+
+class FakeBroker:
+    """A broker in memory. Market orders fill at once and whole at `price`, unless told otherwise.
+
+    `submits` has every order message that came in, `calls` how often each method was called. `fills_at_once`
+    off lets orders work until `fill`. `before_submit` runs when an order arrives, before anything is done.
+    """
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._ids = count(1001)
+        self._failures: defaultdict[str, list[BrokerError]] = defaultdict(list)
+        self._lost_replies: list[BrokerError] = []
+        self._rejections: list[str] = []
+        self._holdings: defaultdict[tuple[int, int], Holding] = defaultdict(Holding)
+        self.price = Decimal("6842.25")
+        self.fills_at_once = True
+        self.before_submit: Callable[[MarketOrder], None] | None = None
+        self.contracts = {contract.id: contract for contract in CONTRACTS}
+        self.orders: dict[int, FakeOrder] = {}
+        self.submits: list[MarketOrder] = []
+        self.calls: Counter[str] = Counter()
+
+    def fail(self, call: str, error: BrokerError, *, times: int = 1) -> None:
+        """Let the next calls of a method raise and do nothing; `times=0` ends failures set up before."""
+        self._failures[call] = [error] * times
+
+    def lose_reply(self, error: BrokerError) -> None:
+        """Let the next order be carried out, its answer get lost, and `submit` raise the error."""
+        self._lost_replies.append(error)
+
+    def reject(self, reason: str) -> None:
+        """Let the next order be taken and then rejected by the exchange."""
+        self._rejections.append(reason)
+
+    def hold(
+        self, contract: str, quantity: int, *, account_id: int = 1, price: Decimal | None = None
+    ) -> None:
+        """Set what an account holds, as if a person had traded at the broker."""
+        held = self._holdings[account_id, self._named(contract).id]
+        held.quantity, held.average_price = quantity, (price or self.price) if quantity else None
+
+    def held(self, contract: str = "MESZ6", *, account_id: int = 1) -> int:
+        """Return the signed contracts that an account holds."""
+        return self._holdings[account_id, self._named(contract).id].quantity
+
+    def place_foreign_order(self, contract: str = "MESZ6", *, account_id: int = 1) -> int:
+        """Add a working order that the desk did not send, and return its id."""
+        message = MarketOrder(account_id, "", contract, Side.BUY, 1, "")
+        return self._add(message).id
+
+    def fill(self, order_id: int, quantity: int | None = None) -> None:
+        """Fill a working order, all that is left of it unless told how much."""
+        order = self.orders[order_id]
+        message, contract = order.message, self._named(order.message.contract)
+        left = message.quantity - sum(fill.quantity for fill in order.fills)
+        traded = left if quantity is None else quantity
+        fill = BrokerFill(
+            next(self._ids), order.id, contract.id, message.side, traded, self.price, self._now()
+        )
+        order.fills.append(fill)
+        if traded == left:
+            order.status = BrokerOrderStatus.FILLED
+        held = self._holdings[message.account_id, contract.id]
+        held.quantity, held.average_price = apply_fill(
+            held.quantity, held.average_price, fill.signed_quantity, fill.price
+        )
+
+    def accounts(self, *, timeout_s: float) -> Sequence[BrokerAccount]:
+        self._called("accounts")
+        return [BrokerAccount(1, "PAPER1", active=True)]
+
+    def front_contract(self, root: str, *, timeout_s: float) -> BrokerContract:
+        self._called("front_contract")
+        for contract in self.contracts.values():
+            if contract.product == root and contract.is_front:
+                return contract
+        raise BrokerRefused("UnknownProduct", root)
+
+    def contract_by_name(self, name: str, *, timeout_s: float) -> BrokerContract:
+        self._called("contract_by_name")
+        return self._named(name)
+
+    def contract_by_id(self, contract_id: int, *, timeout_s: float) -> BrokerContract:
+        self._called("contract_by_id")
+        return self.contracts[contract_id]
+
+    def positions(self, account_id: int, *, timeout_s: float) -> Sequence[BrokerPosition]:
+        self._called("positions")
+        return [
+            BrokerPosition(account_id, contract_id, held.quantity, held.average_price)
+            for (owner, contract_id), held in self._holdings.items()
+            if owner == account_id
+        ]
+
+    def submit(self, order: MarketOrder, *, timeout_s: float, ticket: str = "") -> int:
+        if self.before_submit is not None:
+            self.before_submit(order)
+        self.submits.append(order)
+        self._called("submit")
+        added = self._add(order)
+        if self._rejections:
+            added.status, added.reject_reason = BrokerOrderStatus.REJECTED, self._rejections.pop(0)
+        elif self.fills_at_once:
+            self.fill(added.id)
+        if self._lost_replies:
+            raise self._lost_replies.pop(0)
+        return added.id
+
+    def order_report(self, order_id: int, *, timeout_s: float) -> OrderReport:
+        self._called("order_report")
+        order = self.orders[order_id]
+        return OrderReport(order.id, order.status, tuple(order.fills), order.reject_reason)
+
+    def fills(self, order_id: int, *, timeout_s: float) -> Sequence[BrokerFill]:
+        self._called("fills")
+        return list(self.orders[order_id].fills)
+
+    def find_order(self, account_id: int, client_order_id: str, *, timeout_s: float) -> int | None:
+        self._called("find_order")
+        for order in self.orders.values():
+            if (order.message.account_id, order.message.client_order_id) == (account_id, client_order_id):
+                return order.id
+        return None
+
+    def working_orders(self, account_id: int, *, timeout_s: float) -> Sequence[WorkingOrder]:
+        self._called("working_orders")
+        return [
+            WorkingOrder(order.id, self._named(order.message.contract).id, order.message.side, order.status)
+            for order in self.orders.values()
+            if order.message.account_id == account_id and order.status is BrokerOrderStatus.WORKING
+        ]
+
+    def cancel(self, order_id: int, *, timeout_s: float) -> None:
+        self._called("cancel")
+        order = self.orders[order_id]
+        if order.status is not BrokerOrderStatus.WORKING:
+            raise BrokerRefused("TooLate", "the order is over")
+        order.status = BrokerOrderStatus.CANCELLED
+
+    def close(self) -> None:
+        self._called("close")
+
+    def _called(self, call: str) -> None:
+        self.calls[call] += 1
+        if self._failures[call]:
+            raise self._failures[call].pop(0)
+
+    def _add(self, message: MarketOrder) -> FakeOrder:
+        order = FakeOrder(next(self._ids), message)
+        self.orders[order.id] = order
+        return order
+
+    def _named(self, name: str) -> BrokerContract:
+        for contract in self.contracts.values():
+            if contract.name == name:
+                return contract
+        raise BrokerRefused("UnknownContract", name)
+
+
+class FakeLinks:
+    """Links every account to one fake broker; accounts get the ids 1, 2, … in the order they are asked for.
+
+    An account named in `down` cannot be linked: the error there is raised.
+    """
+
+    def __init__(self, broker: FakeBroker) -> None:
+        self.broker = broker
+        self.down: dict[str, BrokerError] = {}
+        self._ids: dict[str, int] = {}
+
+    def __call__(self, account: Account, *, timeout_s: float) -> Link:
+        if account.name in self.down:
+            raise self.down[account.name]
+        number = self._ids.setdefault(account.name, len(self._ids) + 1)
+        return Link(self.broker, BrokerAccount(number, f"PAPER{number}", active=True))
+
+
+def make_desk(
+    clock: FakeClock,
+    links: FakeLinks,
+    *,
+    max_alert_age_s: float = 60,
+    reconciled_since: Callable[[datetime], datetime] = lambda _: START,
+) -> Desk:
+    """Return a desk on fakes, on which accounts must have been reconciled since START."""
+    return Desk(
+        link=links,
+        now=clock.now,
+        monotonic=clock.monotonic,
+        sleep=clock.sleep,
+        reconciled_since=reconciled_since,
+        max_alert_age_s=max_alert_age_s,
+        event_window=timedelta(hours=24),
+    )

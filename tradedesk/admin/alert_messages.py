@@ -1,0 +1,54 @@
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from tradedesk.admin.words import EVENTS
+from tradedesk.models import Strategy
+from tradedesk.services.signals import WORDS
+
+MARKET = {
+    "symbol": "{{ticker}}",
+    "exchange": "{{exchange}}",
+    "timeframe": "{{interval}}",
+    "timestamp": "{{time}}",
+    "timenow": "{{timenow}}",
+}
+PRICES = {name: f"{{{{{name}}}}}" for name in ("open", "high", "low", "close", "volume")}
+
+
+@dataclass(frozen=True)
+class AlertMessage:
+    """What to paste into one alert of TradingView, and the chart to make it on."""
+
+    event: str
+    chart: str
+    text: str
+
+
+def messages_for(strategy: Strategy) -> list[AlertMessage]:
+    """Return the message of every event, ready to paste, for the charts of a strategy."""
+    root = strategy.instrument.root
+    charts = {
+        "Trend_Validator": f"{root}1!, {strategy.trend_timeframe} minutes",
+        "DI_Cross": f"{root}1!, {strategy.di_timeframe} minutes",
+        "Heartbeat": f"{root}1!, any of the two",
+    }
+    return [
+        AlertMessage(
+            EVENTS.get(action, "Heartbeat, once per bar"),
+            charts[words[0]],
+            json.dumps(_message(action), indent=2),
+        )
+        for action, words in WORDS.items()
+    ]
+
+
+def _message(action: str) -> dict[str, Any]:
+    indicator, kind, direction, trigger = WORDS[action]
+    return {
+        "action": action,
+        "indicator": indicator,
+        "signal": {"type": kind, "direction": direction, "trigger": trigger},
+        "market_data": MARKET,
+        "price_data": PRICES,
+    }

@@ -1,0 +1,80 @@
+from functools import cached_property
+from typing import Any
+
+from django.contrib.admin import ModelAdmin, ShowFacets
+from django.core.paginator import Paginator
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+
+COUNT_CAP = 10_000
+
+
+class AtLeast(int):
+    """A count that stopped counting: it says so where a page shows it."""
+
+    def __str__(self) -> str:
+        return f"more than {int(self):,}"
+
+
+class CappedPaginator(Paginator[Any]):
+    """Counts to 10,000 and no further: an exact count of a large table costs more than the page."""
+
+    @cached_property
+    def count(self) -> int:
+        rows = self.object_list
+        if not isinstance(rows, QuerySet):
+            return len(rows)
+        found = rows.order_by().values("pk")[: COUNT_CAP + 1].count()
+        return AtLeast(COUNT_CAP) if found > COUNT_CAP else found
+
+
+class PanelAdmin[M: Model](ModelAdmin):  # type: ignore[type-arg] # Django's class takes no parameter at run time
+    """The one base of every page of rows; a theme comes in by changing the class it derives from.
+
+    A page of one row shows `summary_template`, filled by `summary`, above the fields.
+    """
+
+    list_per_page = 25
+    show_full_result_count = False
+    show_facets = ShowFacets.NEVER
+    paginator = CappedPaginator
+    change_form_template = "panel/change_form.html"
+    summary_template = ""
+
+    def heading(self, row: M) -> str:
+        """Return the title of a row's page."""
+        return str(row)
+
+    def summary(self, request: HttpRequest, row: M) -> dict[str, Any]:  # noqa: ARG002 - for subclasses
+        """Return what `summary_template` shows about a row."""
+        return {}
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: M | None = None,
+    ) -> HttpResponse:
+        if obj is not None and not add:
+            context |= {"title": self.heading(obj), "subtitle": None}
+            if self.summary_template:
+                context |= {"summary_template": self.summary_template, **self.summary(request, obj)}
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+
+class ReadOnly:
+    """For history: rows can be looked at, and neither added, changed nor deleted by anybody."""
+
+    actions = None
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        return False

@@ -1,0 +1,37 @@
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import Model
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from tradedesk.admin.outcomes import Outcome
+
+
+def url_of(row: Model) -> str:
+    """Return the address of a row's page in the panel."""
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+
+
+def link(row: Model | None, text: str = "") -> SafeString:
+    """Return a link to a row's page, a dash where there is no row."""
+    if row is None:
+        return SafeString("–")
+    return format_html('<a href="{}">{}</a>', url_of(row), text or str(row))
+
+
+def chip(outcome: Outcome, label: str = "") -> SafeString:
+    """Return an outcome as colour, shape and word; `label` replaces the word by a finer one."""
+    look = outcome.value
+    return format_html(
+        '<span class="chip chip-{}"><span aria-hidden="true">{}</span> {}</span>',
+        look.tone,
+        look.shape,
+        label or look.label,
+    )
+
+
+def lines(parts: Iterable[Any]) -> SafeString:
+    """Return the parts below each other."""
+    return format_html_join("", '<div class="line">{}</div>', ((part,) for part in parts)) or SafeString("–")

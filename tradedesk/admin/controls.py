@@ -1,0 +1,61 @@
+from django.contrib import admin
+
+from tradedesk.admin import words
+from tradedesk.admin.base import PanelAdmin, ReadOnly
+from tradedesk.admin.filters import CreatedFilter
+from tradedesk.models import AuditEntry, TradingState, TradingStateChange
+
+
+@admin.register(TradingState)
+class TradingStateAdmin(ReadOnly, PanelAdmin[TradingState]):
+    list_display = ("scope", "mode", "cause", "by", "since_utc", "reason")
+    list_filter = ("mode", "cause")
+    sortable_by = ()
+    fields = ("scope", "mode", "cause", "by", "since_both", "reason")
+    summary_template = "panel/trading_state.html"
+
+    @admin.display(description="Since (UTC)")
+    def since_utc(self, state: TradingState) -> str:
+        return words.utc(state.since)
+
+    @admin.display(description="Since")
+    def since_both(self, state: TradingState) -> str:
+        return words.both_zones(state.since)
+
+
+@admin.register(TradingStateChange)
+class TradingStateChangeAdmin(ReadOnly, PanelAdmin[TradingStateChange]):
+    list_display = ("changed_utc", "scope", "old_mode", "new_mode", "cause", "by", "reason")
+    list_filter = ("new_mode", "cause", CreatedFilter)
+    search_fields = ("scope__exact",)
+    search_help_text = "Scope in full, such as bot:mes-paper."
+    sortable_by = ()
+    ordering = ("-id",)
+    fields = ("id", "scope", "old_mode", "new_mode", "cause", "by", "changed_both", "reason")
+
+    @admin.display(description="Changed (UTC)")
+    def changed_utc(self, change: TradingStateChange) -> str:
+        return words.utc(change.created_at)
+
+    @admin.display(description="Changed")
+    def changed_both(self, change: TradingStateChange) -> str:
+        return words.both_zones(change.created_at)
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnly, PanelAdmin[AuditEntry]):
+    list_display = ("written_utc", "by", "action", "subject", "reason", "source_address")
+    list_filter = (CreatedFilter,)
+    search_fields = ("by__exact", "subject__exact")
+    search_help_text = "Person or subject in full."
+    sortable_by = ()
+    ordering = ("-id",)
+    fields = ("id", "by", "action", "subject", "written_both", "reason", "source_address", "detail")
+
+    @admin.display(description="When (UTC)")
+    def written_utc(self, entry: AuditEntry) -> str:
+        return words.utc(entry.created_at)
+
+    @admin.display(description="When")
+    def written_both(self, entry: AuditEntry) -> str:
+        return words.both_zones(entry.created_at)

@@ -1,0 +1,59 @@
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import DatabaseError
+from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+
+from tradedesk import wiring
+from tradedesk.models import Environment, TradingMode, TradingState
+
+ALL = "all"
+TITLES = {
+    TradingMode.ACTIVE: "",
+    TradingMode.REDUCING: "ENTRIES BLOCKED · ",
+    TradingMode.HALTED: "HALTED · ",
+}
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the top of every page says. `mode` is None where it could not be read."""
+
+    now: datetime
+    mode: TradingMode | None = None
+    states: Sequence[TradingState] = field(default_factory=list)
+
+    @property
+    def title_prefix(self) -> str:
+        return "STATE UNKNOWN · " if self.mode is None else TITLES[self.mode]
+
+    @property
+    def stopped(self) -> list[TradingState]:
+        """The scopes that are not active, the widest first."""
+        found = [state for state in self.states if state.mode != TradingMode.ACTIVE]
+        return sorted(found, key=lambda state: (state.scope != ALL, state.bot_id is not None, state.scope))
+
+    @property
+    def environments(self) -> list[Environment]:
+        """The environments of the accounts that are switched on, live first."""
+        used = {state.account.environment for state in self.states if state.account and state.account.enabled}
+        return [environment for environment in reversed(Environment) if environment in used]
+
+
+def read_header() -> Header:
+    """Return the header, with no mode where the database or the row of the widest scope is missing."""
+    now = wiring.desk().now()
+    try:
+        states = list(TradingState.objects.select_related("account", "bot"))
+    except DatabaseError:
+        return Header(now)
+    widest = next((state for state in states if state.scope == ALL), None)
+    return Header(now, TradingMode(widest.mode) if widest else None, states)
+
+
+def panel(request: HttpRequest) -> dict[str, Any]:  # noqa: ARG001 - the signature of a context processor
+    """Give templates `panel`; the database is asked only by a page that shows it."""
+    return {"panel": SimpleLazyObject(read_header)}

@@ -1,0 +1,127 @@
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path
+
+from broker.base import BrokerError
+from tradedesk import wiring
+from tradedesk.admin import cells, words
+from tradedesk.admin.base import PanelAdmin, ReadOnly
+from tradedesk.admin.filters import BotFilter, OpenFilter
+from tradedesk.models import Incident, IncidentKind
+from tradedesk.services.callers import address_of
+from tradedesk.services.resolving import CannotAdopt, resolve
+from tradedesk.stores.positions import Busy
+
+MAY_RESOLVE = "tradedesk.change_incident"
+
+
+class ResolveForm(forms.Form):
+    reason = forms.CharField(max_length=500)
+
+
+@admin.register(Incident)
+class IncidentAdmin(ReadOnly, PanelAdmin[Incident]):
+    list_display = ("opened_utc", "what", "subject", "blocks", "state", "closed_by")
+    list_filter = (OpenFilter, "kind", BotFilter)
+    sortable_by = ()
+    ordering = ("-id",)
+    fields = (
+        "id",
+        "kind",
+        "account",
+        "bot",
+        "subject",
+        "opened_both",
+        "updated_both",
+        "closed_both",
+        "closed_by",
+        "closing_reason",
+    )
+    summary_template = "panel/incident.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Incident]:
+        return super().get_queryset(request).select_related("account", "bot")
+
+    def get_urls(self) -> list[URLPattern]:
+        resolving = path(
+            "<uuid:incident_id>/resolve/",
+            self.admin_site.admin_view(self.resolve_view),
+            name="tradedesk_incident_resolve",
+        )
+        return [resolving, *super().get_urls()]
+
+    def summary(self, request: HttpRequest, row: Incident) -> dict[str, Any]:
+        return {
+            "incident": row,
+            "seen": [(name.replace("_", " "), value) for name, value in row.seen.items()],
+            "can_adopt": row.kind == IncidentKind.POSITION_MISMATCH and row.bot is not None,
+            "may_resolve": row.closed_at is None and request.user.has_perm(MAY_RESOLVE),
+        }
+
+    def resolve_view(self, request: HttpRequest, incident_id: UUID) -> HttpResponse:
+        """Close an incident by the signed-in person's word; with `adopt`, after booking what the broker has."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not request.user.has_perm(MAY_RESOLVE):
+            raise PermissionDenied
+        incident = get_object_or_404(Incident.objects.select_related("account", "bot__account"), pk=incident_id)
+        level, sentence = _resolve(request, incident)
+        messages.add_message(request, level, sentence)
+        return HttpResponseRedirect(cells.url_of(incident))
+
+    @admin.display(description="Opened (UTC)")
+    def opened_utc(self, incident: Incident) -> str:
+        return words.utc(incident.opened_at)
+
+    @admin.display(description="What")
+    def what(self, incident: Incident) -> str:
+        return incident.get_kind_display()
+
+    @admin.display(description="State")
+    def state(self, incident: Incident) -> str:
+        return "Open" if incident.closed_at is None else f"Closed {words.utc(incident.closed_at)}"
+
+    @admin.display(description="Opened")
+    def opened_both(self, incident: Incident) -> str:
+        return words.both_zones(incident.opened_at)
+
+    @admin.display(description="Last looked at")
+    def updated_both(self, incident: Incident) -> str:
+        return words.both_zones(incident.updated_at)
+
+    @admin.display(description="Closed")
+    def closed_both(self, incident: Incident) -> str:
+        return words.both_zones(incident.closed_at)
+
+
+def _resolve(request: HttpRequest, incident: Incident) -> tuple[int, str]:
+    form = ResolveForm(request.POST)
+    if not form.is_valid():
+        return messages.ERROR, "Nothing was done: write down the reason, in 500 characters at most."
+    if incident.closed_at is not None:
+        return messages.WARNING, "The incident was closed before."
+    adopt = "adopt" in request.POST
+    try:
+        resolve(
+            wiring.desk(),
+            incident,
+            adopt=adopt,
+            reason=form.cleaned_data["reason"],
+            by=request.user.get_username(),
+            source_address=address_of(request),
+        )
+    except CannotAdopt:
+        return messages.ERROR, "Nothing was done: there is no position to adopt in an incident of this kind."
+    except BrokerError as error:
+        return messages.ERROR, f"Nothing was done: the broker's position could not be read ({error})."
+    except Busy:
+        return messages.ERROR, "Nothing was done: the bot is busy with an alert. Try again."
+    adopted = " The broker's position is the bot's now." if adopt else ""
+    return messages.SUCCESS, f"The incident is resolved.{adopted}"

@@ -1,0 +1,19 @@
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group, User
+
+from tradedesk.admin.audited import Audited
+from tradedesk.admin.base import PanelAdmin
+
+admin.site.unregister(User)
+admin.site.unregister(Group)
+
+
+@admin.register(User)
+class PersonAdmin(Audited, UserAdmin, PanelAdmin[User]):  # type: ignore[type-arg] # as in PanelAdmin
+    list_display = ("username", "email", "is_staff", "is_superuser", "is_active", "last_login")
+
+
+@admin.register(Group)
+class PeopleGroupAdmin(Audited, GroupAdmin, PanelAdmin[Group]):
+    pass

@@ -1,0 +1,129 @@
+"""How the panel says things: pure functions from rows and figures to short texts."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from strategy.sessions import CHICAGO
+from strategy.types import Color, Direction
+from tradedesk.models import Alert, Order, OrderSide, OrderStatus
+from tradedesk.stores.positions import Snapshot
+
+EVENTS = {
+    "LONG_ENTRY": "Trend turned blue",
+    "SHORT_ENTRY": "Trend turned red",
+    "DI_CROSS_UP": "DI+ crossed above DI-",
+    "DI_CROSS_DOWN": "DI- crossed above DI+",
+}
+ACTIONS = {
+    "ENTER_LONG": "Enter long",
+    "ENTER_SHORT": "Enter short",
+    "REVERSE_TO_LONG": "Reverse to long",
+    "REVERSE_TO_SHORT": "Reverse to short",
+    "EXIT": "Exit",
+    "REENTER_LONG": "Re-enter long",
+    "REENTER_SHORT": "Re-enter short",
+    "NONE": "No action",
+}
+HELD = {"NONE": "flat", "LONG": "long", "SHORT": "short"}
+CROSS_FOR = {Color.BLUE: "DI+ above DI-", Color.RED: "DI- above DI+"}
+OTHER = {Color.BLUE: "red", Color.RED: "blue"}
+MOST_DECIMALS = 6
+
+
+def alert_in_words(alert: Alert) -> str:
+    """Return what an alert reports, such as "Trend turned blue, MES1!, 10 min"."""
+    event = EVENTS.get(alert.action)
+    if event is None:
+        return "A message that is no alert"
+    return ", ".join(part for part in (event, alert.symbol, timeframe(alert.timeframe)) if part)
+
+
+def timeframe(text: str) -> str:
+    """Return a timeframe as people say it: TradingView's bare numbers are minutes."""
+    return f"{text} min" if text.isdigit() else text
+
+
+def bot_in_words(snapshot: Snapshot) -> str:
+    """Return what a bot does now and what it waits for."""
+    color, held = snapshot.state.color, snapshot.held
+    if held is Direction.LONG:
+        return "Long, exits on DI- above DI+"
+    if held is Direction.SHORT:
+        return "Short, exits on DI+ above DI-"
+    if color is None:
+        return "Flat, waiting for the first trend colour"
+    if snapshot.state.waiting:
+        return f"Flat, waiting for {CROSS_FOR[color]}"
+    return f"Flat until the trend turns {OTHER[color]}"
+
+
+def state_in_words(state: Mapping[str, Any]) -> str:
+    """Return the four fields of a stored state in a few words, such as "Flat, red, waiting"."""
+    color = state.get("trend_color")
+    words = [
+        HELD.get(str(state.get("current_position")), "unknown"),
+        str(color).lower() if color else "no colour yet",
+        *(["waiting for re-entry"] if state.get("waiting_for_reentry") == "YES" else []),
+    ]
+    return ", ".join(words).capitalize()
+
+
+def order_in_words(order: Order) -> str:
+    """Return an order as a sentence: what was done once it filled, what was asked until then."""
+    if order.status == OrderStatus.FILLED and order.average_price is not None:
+        verb = "Bought" if order.side == OrderSide.BUY else "Sold"
+        return f"{verb} {order.filled_quantity} {order.contract} @ {price(order.average_price)}"
+    return f"{OrderSide(order.side).label} {order.quantity} {order.contract}"
+
+
+def price(value: Decimal | None) -> str:
+    """Return a price with thousands separators and at least two decimals, a dash where there is none."""
+    if value is None:
+        return "–"
+    text = f"{value:,.{MOST_DECIMALS}f}"
+    whole, _, decimals = text.partition(".")
+    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}".replace("-", "−")
+
+
+def signed(quantity: int | None) -> str:
+    """Return signed contracts with a true minus sign, a dash where the number is not known."""
+    return "–" if quantity is None else str(quantity).replace("-", "−")
+
+
+def utc(moment: datetime | None) -> str:
+    """Return a moment to the second, its zone to be named by the head of the column."""
+    return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else "–"
+
+
+def both_zones(moment: datetime | None) -> str:
+    """Return a moment in UTC to the millisecond, with the exchange's clock beside it."""
+    if moment is None:
+        return "–"
+    local = moment.astimezone(CHICAGO)
+    day = "" if local.date() == moment.date() else f"{local.day} {local:%b}, "
+    return (
+        f"{moment.day} {moment:%b %Y, %H:%M:%S}.{moment.microsecond // 1000:03} UTC "
+        f"({day}{local:%H:%M:%S} Chicago)"
+    )
+
+
+def span(start: datetime | None, end: datetime | None) -> str:
+    """Return the time between two moments, a dash where one of them is missing."""
+    if start is None or end is None:
+        return "–"
+    seconds = (end - start).total_seconds()
+    if seconds < 0:
+        return "–"
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s" if seconds < 60 else ago(seconds)
+
+
+def ago(seconds: float) -> str:
+    """Return a number of seconds in its two largest units."""
+    minutes, hours, days = int(seconds // 60), int(seconds // 3600), int(seconds // 86400)
+    if days:
+        return f"{days} d {hours % 24} h"
+    if hours:
+        return f"{hours} h {minutes % 60} min"
+    return f"{minutes} min" if minutes else f"{int(seconds)} s"

@@ -1,0 +1,20 @@
+from typing import Any
+
+from drf_spectacular.contrib.knox_auth_token import KnoxTokenScheme
+from knox.auth import TokenAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+
+
+class ApiToken(TokenAuthentication):  # type: ignore[misc]
+    """Knox tokens, `Authorization: Token …`. A token of odd bytes is a wrong token, not an error of ours."""
+
+    def authenticate_credentials(self, token: bytes) -> tuple[Any, Any]:
+        if not token.isascii() or not token.isalnum():
+            raise AuthenticationFailed("Invalid token.")
+        found: tuple[Any, Any] = super().authenticate_credentials(token)
+        return found
+
+
+class ApiTokenScheme(KnoxTokenScheme):  # type: ignore[no-untyped-call]
+    target_class = "tradedesk.api.auth.ApiToken"
+    name = "token"

@@ -1,0 +1,142 @@
+from collections.abc import Sequence
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework.exceptions import ValidationError
+from rest_framework.generics import get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from tradedesk import wiring
+from tradedesk.api import serializers
+from tradedesk.api.errors import body_of, broker_unreachable
+from tradedesk.models import Account, Incident
+from tradedesk.services import kill_switch
+from tradedesk.services.callers import address_of
+from tradedesk.services.flatten import flatten
+from tradedesk.services.resolving import resolve
+from tradedesk.services.rounds import reconcile_each
+from tradedesk.services.shapes import MODE_WORDS, flattened_json, switch_json
+
+
+def _asked(request: Request, serializer: type[Any]) -> dict[str, Any]:
+    """Return the body as the serializer reads it. Raises ValidationError."""
+    read = serializer(data=request.data)
+    read.is_valid(raise_exception=True)
+    asked: dict[str, Any] = read.validated_data
+    return asked
+
+
+def _who(request: Request) -> dict[str, str]:
+    return {"by": request.user.get_username(), "source_address": address_of(request._request)}
+
+
+def _incidents(found: Sequence[Incident]) -> Any:
+    return serializers.IncidentSerializer(found, many=True).data
+
+
+class KillSwitch(APIView):
+    """The switch that stops trading for the whole desk, one account or one bot."""
+
+    @extend_schema(parameters=[serializers.ScopeSerializer], responses=serializers.SwitchAnswer)
+    def get(self, request: Request) -> Response:
+        """Tell how the switch of a scope stands."""
+        read = serializers.ScopeSerializer(data=request.query_params.dict())
+        read.is_valid(raise_exception=True)
+        return Response(switch_json(kill_switch.status(read.validated_data["scope"])))
+
+    @extend_schema(
+        request=serializers.SwitchRequest,
+        responses={200: serializers.SwitchAnswer, 409: serializers.NotCleanAnswer},
+        examples=[
+            OpenApiExample(
+                "Stop everything",
+                {"engaged": True, "scope": "all", "mode": "halt", "reason": "News"},
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        """Engage or release the switch; the answer comes once no order can leave any more.
+
+        A release reconciles first; while the broker and the desk disagree it is refused with `NOT_CLEAN`.
+        """
+        asked = _asked(request, serializers.SwitchRequest)
+        if asked["engaged"]:
+            return Response(_engage(request, asked))
+        reason, scope = asked["reason"], asked["scope"]
+        try:
+            switch = kill_switch.release(wiring.desk(), scope=scope, reason=reason, **_who(request))
+        except kill_switch.NotClean as found:
+            return _not_clean(found)
+        return Response(switch_json(switch))
+
+
+def _engage(request: Request, asked: dict[str, Any]) -> dict[str, Any]:
+    desk, scope, reason = wiring.desk(), asked["scope"], asked["reason"]
+    mode = MODE_WORDS[asked["mode"]]
+    answer = switch_json(kill_switch.engage(desk, scope=scope, mode=mode, reason=reason, **_who(request)))
+    if asked["mode"] == "flatten":
+        answer |= flattened_json(flatten(desk, scope=scope, reason=reason, **_who(request)))
+    return answer
+
+
+def _not_clean(found: kill_switch.NotClean) -> Response:
+    detail = "The broker and the desk disagree, or an incident is open. Trading stays off."
+    body = body_of("NOT_CLEAN", detail)
+    return Response(
+        {**body, "differences": found.differences, "incidents": _incidents(found.incidents)}, status=409
+    )
+
+
+class Flatten(APIView):
+    """Closes everything in a scope, halted or not."""
+
+    @extend_schema(request=serializers.FlattenRequest, responses=serializers.FlattenAnswer)
+    def post(self, request: Request) -> Response:
+        """Cancel what works and close what is held; answers when flat, or after ten seconds."""
+        asked = _asked(request, serializers.FlattenRequest)
+        result = flatten(wiring.desk(), scope=asked["scope"], reason=asked["reason"], **_who(request))
+        return Response(flattened_json(result))
+
+
+class Reconcile(APIView):
+    """Compares the desk with its brokers."""
+
+    @extend_schema(request=serializers.ReconcileRequest, responses=serializers.ReconcileAnswer)
+    def post(self, request: Request) -> Response:
+        """Compare one account, or all enabled ones, with the broker. Nothing is traded."""
+        name = _asked(request, serializers.ReconcileRequest)["account"]
+        accounts = list(Account.objects.filter(name=name) if name else Account.objects.filter(enabled=True))
+        if name and not accounts:
+            raise ValidationError({"account": [f"There is no account “{name}”."]})
+        found = reconcile_each(wiring.desk(), accounts)
+        if found.unread:
+            return broker_unreachable("; ".join(f"{name}: {error}" for name, error in found.unread.items()))
+        return Response(
+            {
+                "clean": found.clean,
+                "differences": found.differences,
+                "incidents": _incidents(found.incidents),
+            }
+        )
+
+
+class ResolveIncident(APIView):
+    """Closes an incident by a person's word."""
+
+    @extend_schema(
+        request=serializers.ResolveRequest,
+        responses={200: serializers.IncidentSerializer, 409: serializers.ErrorAnswer},
+    )
+    def post(self, request: Request, pk: str) -> Response:
+        """Close an incident, with `adopt` after booking the broker's position as the bot's."""
+        asked = _asked(request, serializers.ResolveRequest)
+        incident = get_object_or_404(Incident.objects.select_related("bot", "account"), pk=pk)
+        if incident.closed_at is not None:
+            return Response(body_of("ALREADY_CLOSED", "The incident is closed already."), status=409)
+        resolved = resolve(
+            wiring.desk(), incident, adopt=asked["adopt"], reason=asked["reason"], **_who(request)
+        )
+        return Response(serializers.IncidentSerializer(resolved).data)

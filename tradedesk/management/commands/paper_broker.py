@@ -1,0 +1,38 @@
+import os
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from tradedesk.management.command_help import with_examples
+
+
+class Command(BaseCommand):
+    help = "Run the paper broker, which speaks Tradovate's protocol on this machine. No money, no market."
+    requires_system_checks = ()
+
+    def create_parser(self, *names: Any, **kwargs: Any) -> Any:
+        return with_examples(
+            super().create_parser(*names, **kwargs),
+            "manage.py paper_broker --port 9100",
+            "manage.py paper_broker --port 9100 --data /tmp/practice.journal --latency 0.2",
+            "PAPER_BROKER_URL=http://127.0.0.1:9100/v1 make run      in another terminal, to trade on it",
+        )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--port", required=True, help="port on 127.0.0.1; 0 takes a free one")
+        parser.add_argument("--data", help="file that remembers every order (paper-PORT.journal in var/)")
+        parser.add_argument("--seed", default="7", help="chooses the made-up prices (7)")
+        parser.add_argument("--latency", default="0", help="seconds to wait before answering an order (0)")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        # The journal of `make run` belongs to the broker that it started itself.
+        data = options["data"] or settings.VAR_DIR / f"paper-{options['port']}.journal"
+        words = {"--port": options["port"], "--data": data, "--seed": options["seed"]}
+        words["--latency"] = options["latency"]
+        settings.VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.chdir(settings.BASE_DIR)
+        arguments = [str(part) for pair in words.items() for part in pair]
+        os.execv(sys.executable, [sys.executable, "-m", "broker.paper", *arguments])  # noqa: S606 - our own program

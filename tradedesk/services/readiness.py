@@ -1,0 +1,117 @@
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+
+from django.db import DatabaseError, connection
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+
+from broker.base import BrokerAuthFailed, BrokerError, BrokerNotReached, BrokerRefused
+from tradedesk.models import Account
+from tradedesk.services.desk import Desk
+from tradedesk.stores import redis
+from tradedesk.stores.redis import RedisUnavailable
+
+TIMEOUT_S = 1.0
+SESSION_KNOWN_FOR_S = 5.0
+
+
+@dataclass(frozen=True)
+class Check:
+    """One part of the desk and whether it is ready; `detail` says what to do when it is not."""
+
+    name: str
+    ok: bool
+    detail: str = ""
+
+
+def checks(desk: Desk) -> list[Check]:
+    """Return every part that trading needs and whether it is ready: database, Redis, migrations, accounts.
+
+    The brokers are asked at the same time, each for a second at most, and not again for five.
+    """
+    try:
+        accounts = list(Account.objects.filter(enabled=True)) if _is_migrated() else None
+    except DatabaseError:
+        return [Check("database", False, "The database does not answer; check DATABASE_URL."), _redis()]
+    if accounts is None:
+        detail = "Migrations are missing; run manage.py migrate."
+        return [Check("database", True), Check("migrations", False, detail), _redis()]
+    return [
+        Check("database", True),
+        Check("migrations", True),
+        _redis(),
+        *_sessions(desk, accounts),
+        *(_reconciled(desk, account) for account in accounts),
+    ]
+
+
+def _redis() -> Check:
+    try:
+        redis.ping()
+    except RedisUnavailable:
+        return Check("redis", False, "Redis does not answer; check REDIS_URL. The desk works on, slower.")
+    return Check("redis", True)
+
+
+def _is_migrated() -> bool:
+    return _migrations() <= MigrationRecorder(connection).applied_migrations().keys()
+
+
+@cache
+def _migrations() -> frozenset[tuple[str, str]]:
+    return frozenset(MigrationLoader(None).disk_migrations)
+
+
+_sessions_known: dict[str, tuple[float, Check]] = {}
+
+
+def _sessions(desk: Desk, accounts: Sequence[Account]) -> list[Check]:
+    if not accounts:
+        return []
+    with ThreadPoolExecutor(max_workers=min(8, len(accounts))) as pool:
+        return list(pool.map(lambda account: _session(desk, account), accounts))
+
+
+def _session(desk: Desk, account: Account) -> Check:
+    asked_at, known = _sessions_known.get(account.name, (0.0, None))
+    if known is None or desk.monotonic() - asked_at >= SESSION_KNOWN_FOR_S:
+        known = _ask(desk, account)
+        _sessions_known[account.name] = (desk.monotonic(), known)
+    return known
+
+
+def _ask(desk: Desk, account: Account) -> Check:
+    name, deadline = f"broker:{account.name}", desk.deadline(TIMEOUT_S)
+    try:
+        link = desk.link(account, timeout_s=deadline.left_s())
+        link.broker.accounts(timeout_s=deadline.left_s())
+    except BrokerError as error:
+        return Check(name, False, f"{_explain(error)} Run manage.py doctor.")
+    return Check(name, True)
+
+
+def _explain(error: BrokerError) -> str:
+    """Return what went wrong, in words that anyone may read: the page needs no login."""
+    match error:
+        case BrokerNotReached():
+            return "No connection to the broker."
+        case BrokerAuthFailed():
+            return "The broker refused the login."
+        case BrokerRefused():
+            return f"The broker refused: {error.reason}."
+        case _:
+            return "The broker gives no usable answer."
+
+
+def _reconciled(desk: Desk, account: Account) -> Check:
+    name, since = f"reconciled:{account.name}", desk.reconciled_since(desk.now())
+    if account.reconciled_at is not None and account.reconciled_at >= since:
+        return Check(name, True)
+    return Check(
+        name,
+        False,
+        "Not reconciled since the desk started; it will be as soon as the broker answers. "
+        f"To do it now: manage.py reconcile --account {account.name}",
+    )
