@@ -82,7 +82,7 @@ class _BoundedStream(httpcore.NetworkStream):
         self._monotonic = monotonic
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, timeout)
+        return self._stream.read(max_bytes, _left(timeout, self._monotonic, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._stream.write(buffer, _left(timeout, self._monotonic, httpcore.WriteTimeout))
