@@ -85,11 +85,12 @@ class Alerts:
     def __init__(self, port: int, token: str) -> None:
         self.connection = HTTPConnection("127.0.0.1", port)
         self.path = f"/webhooks/tradingview/{token}/"
-        self.bar = datetime.now(UTC).replace(microsecond=0) - timedelta(days=60)
+        self.bar = datetime.now(UTC).replace(microsecond=0) - timedelta(days=400)
         self.is_blue = False
 
     def post(self) -> None:
-        self.bar += timedelta(minutes=10)
+        # One event an hour: the bot remembers two dozen, a lively day's worth.
+        self.bar += timedelta(hours=1)
         self.is_blue = not self.is_blue
         direction, color = ("LONG", "BLUE") if self.is_blue else ("SHORT", "RED")
         body = {

@@ -112,7 +112,7 @@ class Migration(migrations.Migration):
                 ('quantity', models.IntegerField(default=0, help_text="Contracts held by the broker's word; short is negative.")),
                 ('average_price', models.DecimalField(blank=True, decimal_places=8, max_digits=20, null=True)),
                 ('contract', models.CharField(blank=True, max_length=16)),
-                ('memory', models.JSONField(default=dict, help_text='The events the bot remembers.')),
+                ('memory', models.TextField(blank=True, help_text='The events the bot remembers, as JSON.')),
                 ('updated_at', models.DateTimeField(blank=True, null=True)),
             ],
         ),

@@ -171,7 +171,7 @@ class BotState(models.Model):
     )
     average_price = models.DecimalField(max_digits=20, decimal_places=8, null=True, blank=True)
     contract = models.CharField(max_length=16, blank=True)
-    memory = models.JSONField(default=dict, help_text="The events the bot remembers.")
+    memory = models.TextField(blank=True, help_text="The events the bot remembers, as JSON.")
     updated_at = models.DateTimeField(null=True, blank=True)
 
     def __str__(self) -> str:

@@ -1,7 +1,6 @@
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Q
 
 from strategy import holdings
 from tradedesk.models import (
@@ -13,14 +12,16 @@ from tradedesk.models import (
     IncidentKind,
     Order,
     OrderPurpose,
-    OrderSide,
     OrderStatus,
     Reason,
 )
 from tradedesk.services import incidents, orders
-from tradedesk.services.choosing import Choice, stood_down
+from tradedesk.services.choosing import stood_down
 from tradedesk.services.positions import BrokerView
+from tradedesk.services.records import Records, query
+from tradedesk.stores import rows
 from tradedesk.stores.positions import Snapshot
+from tradedesk.stores.rows import Statement
 
 REFUSED = (OrderStatus.REJECTED, OrderStatus.DENIED, OrderStatus.CANCELLED)
 
@@ -29,54 +30,58 @@ class Stale(Exception):
     """Someone else changed the bot in between: read again, decide again."""
 
 
+class Surprised(Exception):
+    """The trading state, open orders or open incidents are not as assumed: read them, decide again."""
+
+
+class Settled(Exception):
+    """Recovery settled the order in between: read it anew."""
+
+
 def store(before: Snapshot, after: Snapshot) -> None:
     """Write the bot's next version. Raises Stale unless the database still has the version before it."""
-    if not BotState.objects.filter(bot_id=before.bot_id, version=before.version).update(**after.as_row()):
+    if not rows.run(_next_version(before, after))[0]:
         raise Stale
 
 
-def write_decision(
-    alert: Alert, bot: Bot, before: Snapshot, choice: Choice, now: datetime
-) -> tuple[Snapshot, Decision]:
-    """Write a decision with the bot's next version and return both. Raises Stale."""
-    after = before
-    if choice.memory is not None and choice.memory != before.memory:
-        after = before.changed(now, memory=choice.memory)
-        store(before, after)
-    decision = Decision(
-        alert=alert,
-        bot=bot,
-        action=choice.action,
-        reason=choice.reason,
-        detail=choice.detail,
-        state_before=before.public(),
-        state_after=after.public(),
-        created_at=now,
-    )
-    decision.save(force_insert=True)
-    return after, decision
+def store_decision(before: Snapshot, after: Snapshot, decision: Decision) -> None:
+    """Write a decision that sends nothing, with the bot's next version. Raises Stale."""
+    statements = [rows.insertion(decision)]
+    if after is not before:
+        statements.append(_next_version(before, after))
+    results = rows.run(*statements)
+    if after is not before and not results[-1]:
+        raise Stale
 
 
-def write_intent(decision: Decision, bot: Bot, choice: Choice, client_order_id: str, now: datetime) -> Order:
-    """Write an order, claimed at once: whoever finds it as sent later must ask the broker about it."""
-    order = Order(
-        account=bot.account,
-        bot=bot,
-        decision=decision,
-        purpose=choice.purpose,
-        contract=choice.contract,
-        side=OrderSide.BUY if choice.quantity > 0 else OrderSide.SELL,
-        quantity=abs(choice.quantity),
-        client_order_id=client_order_id,
-        status=OrderStatus.SENT,
-        created_at=now,
-        sent_at=now,
-    )
-    order.save(force_insert=True)
-    return order
+def write(
+    bot: Bot,
+    before: Snapshot,
+    after: Snapshot,
+    *,
+    decision: Decision | None,
+    order: Order | None,
+    records: Records,
+) -> None:
+    """Write a decision, the bot's next version, and the order that follows, claimed to be sent at once.
+
+    Call it in a transaction. Raises Stale when someone changed the bot in between, Surprised when the
+    records are not those that the decision was made on.
+    """
+    statements = {
+        "records": query(bot),
+        "bot": _next_version(before, after) if after is not before else None,
+        "decision": rows.insertion(decision) if decision else None,
+        "order": rows.insertion(order) if order else None,
+    }
+    wanted = {name: statement for name, statement in statements.items() if statement}
+    results = dict(zip(wanted, rows.run(*wanted.values()), strict=True))
+    if results.get("bot") == []:
+        raise Stale
+    if not records.agree_with(results["records"], bot):
+        raise Surprised
 
 
-@transaction.atomic
 def book(
     alert: Alert,
     bot: Bot,
@@ -88,19 +93,32 @@ def book(
     *,
     was_left: bool,
 ) -> Snapshot:
-    """Store an outcome on the order, its fills and the bot; return the bot's next version. Raises Stale.
+    """Store an outcome on the order just sent, its fills and the bot; return the bot's next version.
 
     `was_left` says that the bot's position had no place in its target before this decision already.
+    Raises Stale when someone changed the bot in between, Settled when recovery was quicker.
     """
-    orders.record(order, outcome, bot, now)
     after = _after_outcome(alert, before, view, order, outcome, now)
-    if after is not before:
-        store(before, after)
-    if order.status == OrderStatus.UNCONFIRMED:
-        watch_order(order, bot, now)
-    if order.settled_at is not None and (was_left or is_left(after)):
-        watch_target(bot, after, now=now, why=order.note or order.status)
+    fills = [rows.insertion(fill) for fill in orders.fill_rows(order, outcome, bot, now)]
+    sent = {"id": order.id, "status": OrderStatus.SENT}
+    with transaction.atomic():
+        statements = [rows.change(Order, sent, orders.advance(order, outcome, now)), *fills]
+        if after is not before:
+            statements.append(_next_version(before, after))
+        results = rows.run(*statements)
+        if not results[0]:
+            raise Settled
+        if after is not before and not results[-1]:
+            raise Stale
+        if order.status == OrderStatus.UNCONFIRMED:
+            watch_order(order, bot, now)
+        if order.settled_at is not None and (was_left or is_left(after)):
+            watch_target(bot, after, now=now, why=order.note or order.status)
     return after
+
+
+def _next_version(before: Snapshot, after: Snapshot) -> Statement:
+    return rows.change(BotState, {"bot_id": before.bot_id, "version": before.version}, after.as_row())
 
 
 def is_left(snapshot: Snapshot) -> bool:
@@ -163,12 +181,6 @@ def open_mismatch(bot: Bot, booked: int, held: int, now: datetime) -> Incident:
         seen={"broker": held, "booked": booked},
         now=now,
     )
-
-
-def open_kinds(bot: Bot) -> set[str]:
-    """Return the kinds of the open incidents that concern the bot or its whole account."""
-    mine = Incident.objects.filter(Q(bot=bot) | Q(bot=None), account=bot.account, closed_at=None)
-    return set(mine.values_list("kind", flat=True))
 
 
 def _after_outcome(

@@ -1,4 +1,3 @@
-from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -7,9 +6,10 @@ from broker.base import BrokerContract
 from strategy import gate, sessions, sizing, symbols
 from strategy.machine import action_for, cause, explain_no_change, fold, memory_of, newest_event
 from strategy.types import Action, Color, Direction, Event, Memory, NoChange, StandDown
-from tradedesk.models import Alert, Bot, Environment, IncidentKind, Order, OrderPurpose, Reason, TradingMode
+from tradedesk.models import Alert, Bot, Environment, IncidentKind, OrderPurpose, Reason
 from tradedesk.services.desk import Desk
 from tradedesk.services.positions import BrokerView, terms_agree
+from tradedesk.services.records import Records
 from tradedesk.services.signals import event_of
 from tradedesk.stores.positions import Snapshot
 
@@ -27,15 +27,6 @@ class Choice:
     contract: str = ""
     purpose: OrderPurpose = OrderPurpose.CLOSE
     detail: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Records:
-    """What the database says in the transaction that claims: mode, orders without an end, open incidents."""
-
-    mode: TradingMode
-    unfinished: Collection[Order]
-    open_kinds: Collection[str]
 
 
 def choose(

@@ -8,6 +8,7 @@ from django.db import IntegrityError
 from strategy.machine import effective_time
 from strategy.timeframes import parse_timeframe
 from tradedesk.models import Alert, AlertOutcome, Strategy
+from tradedesk.stores import rows
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def store_alert(
         body=body,
     )
     try:
-        alert.save(force_insert=True)
+        rows.run(rows.insertion(alert))
     except IntegrityError:
         return Alert.objects.get(strategy=strategy, event_key=signal.event_key), False
     return alert, True

@@ -1,8 +1,8 @@
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -146,33 +146,34 @@ def record(order: Order, outcome: Outcome, bot: Bot | None, now: datetime) -> li
 
     An order that is over is left as it is: a late or repeated report changes nothing.
     """
-    new = _store_fills(order, outcome.fills, bot, now)
-    known = Order.objects.filter(pk=order.pk).exclude(status__in=OVER)
-    order.status = outcome.status
-    order.note = outcome.note or order.note
-    order.broker_order_id = outcome.broker_order_id or order.broker_order_id
-    order.acknowledged_at = order.acknowledged_at or outcome.acknowledged_at
-    order.settled_at = now if outcome.status in OVER else None
-    if outcome.fills:
-        order.filled_quantity, order.average_price = outcome.filled_quantity, outcome.average_price
-    fields = (
-        "status",
-        "note",
-        "broker_order_id",
-        "acknowledged_at",
-        "settled_at",
-        "filled_quantity",
-        "average_price",
-    )
-    if not known.update(**{name: getattr(order, name) for name in fields}):
+    known = set(Fill.objects.filter(order=order).values_list("broker_fill_id", flat=True))
+    new = [row for row in fill_rows(order, outcome, bot, now) if row.broker_fill_id not in known]
+    Fill.objects.bulk_create(new)
+    fields = advance(order, outcome, now)
+    if not Order.objects.filter(pk=order.pk).exclude(status__in=OVER).update(**fields):
         order.refresh_from_db()
     return new
 
 
-def _store_fills(order: Order, fills: Sequence[BrokerFill], bot: Bot | None, now: datetime) -> list[Fill]:
-    if not fills:
-        return []
-    rows = [
+def advance(order: Order, outcome: Outcome, now: datetime) -> dict[str, Any]:
+    """Set on the order what an outcome tells, and return those fields."""
+    fields = {
+        "status": outcome.status,
+        "note": outcome.note or order.note,
+        "broker_order_id": outcome.broker_order_id or order.broker_order_id,
+        "acknowledged_at": order.acknowledged_at or outcome.acknowledged_at,
+        "settled_at": now if outcome.status in OVER else None,
+        "filled_quantity": outcome.filled_quantity or order.filled_quantity,
+        "average_price": outcome.average_price or order.average_price,
+    }
+    for name, value in fields.items():
+        setattr(order, name, value)
+    return fields
+
+
+def fill_rows(order: Order, outcome: Outcome, bot: Bot | None, now: datetime) -> list[Fill]:
+    """Return the fills of an outcome as rows, not yet written."""
+    return [
         Fill(
             account_id=order.account_id,
             bot=bot,
@@ -185,9 +186,5 @@ def _store_fills(order: Order, fills: Sequence[BrokerFill], bot: Bot | None, now
             filled_at=fill.filled_at,
             created_at=now,
         )
-        for fill in fills
+        for fill in outcome.fills
     ]
-    if order.filled_quantity:
-        known = set(Fill.objects.filter(order=order).values_list("broker_fill_id", flat=True))
-        rows = [row for row in rows if row.broker_fill_id not in known]
-    return Fill.objects.bulk_create(rows)

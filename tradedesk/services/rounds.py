@@ -26,7 +26,7 @@ class Round:
 
 
 def reconcile_each(desk: Desk, accounts: Iterable[Account]) -> Round:
-    """Reconcile the accounts one by one; a broker that does not answer for one keeps no other from its turn."""
+    """Reconcile the accounts one by one: a broker that does not answer holds up its own only."""
     found = Round()
     for account in accounts:
         try:

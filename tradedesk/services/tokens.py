@@ -22,3 +22,8 @@ def keep_token(strategy: Strategy, token: str, now: datetime) -> WebhookToken:
     return WebhookToken.objects.create(
         strategy=strategy, digest=digest_of(token), last_four=token[-4:], created_at=now
     )
+
+
+def revoke_token(token: WebhookToken, now: datetime) -> None:
+    """Shut out alerts that come with this token. One that is revoked stays so since then."""
+    WebhookToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=now)

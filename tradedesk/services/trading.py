@@ -17,16 +17,17 @@ from tradedesk.models import (
     IncidentKind,
     Order,
     OrderPurpose,
+    OrderSide,
     OrderStatus,
     Reason,
 )
 from tradedesk.services import booking, incidents, orders, positions
-from tradedesk.services.booking import Stale, is_left
-from tradedesk.services.choosing import Choice, Records, choose, facts_for, reason_for
+from tradedesk.services.booking import Settled, Stale, Surprised, is_left
+from tradedesk.services.choosing import Choice, choose, facts_for, reason_for
 from tradedesk.services.desk import READ_TIMEOUT_S, Deadline, Desk, Link
 from tradedesk.services.positions import BrokerView
+from tradedesk.services.records import QUIET, Records, records_of
 from tradedesk.services.signals import event_of, refusal_of_alert
-from tradedesk.services.trading_state import mode_for_claim
 from tradedesk.stores.positions import Busy, Seat, Snapshot, seat, stored
 
 log = structlog.get_logger(__name__)
@@ -84,18 +85,24 @@ class _Turn:
     bot: Bot
     seat: Seat
     deadline: Deadline
+    records: Records = QUIET
+    seen: tuple[Link | None, BrokerView | None] | None = None
 
     def take(self) -> Result:
         """Decide, and again from the top when someone without the seat changed the bot meanwhile."""
         while True:
             try:
                 return self._decide()
+            except Surprised:
+                self.records = records_of(self.bot)
+                continue
             except Stale:
                 pass
             except InFlight:
                 if self.deadline.left_s() < LEAST_TO_SEND_S:
                     raise Busy from None
                 self.desk.sleep(POLL_S)
+            self.seen = None
             self.seat.snapshot = stored(self.bot.id)
 
     def _decide(self) -> Result:
@@ -111,45 +118,86 @@ class _Turn:
 
     def _stand(self, choice: Choice) -> Result:
         """Store a decision that sends nothing."""
-        now = self.desk.now()
+        before, now = self.seat.snapshot, self.desk.now()
+        after = self._after(choice, now)
+        decision = self._decision(choice, after, now)
         with transaction.atomic():
-            after, decision = self._write(choice, now)
+            booking.store_decision(before, after, decision)
+            self._watch(choice, before, after, None, now)
         self.seat.snapshot = after
-        return Result(self.bot, decision, after)
+        return Result(self.bot, decision, self.seat.snapshot)
 
     def _trade(self, memory: Memory) -> Result:
         """Bring the position to the target: read the broker, pass the gate, commit the intent, send once."""
-        link, view = self._look()
+        link, view = self.seen = self.seen or self._look()
         if link is not None and self.deadline.left_s() < LEAST_TO_SEND_S:
             raise Busy
-        before, claimed, now = self.seat.snapshot, self.desk.monotonic(), self.desk.now()
-        with transaction.atomic():
-            facts = self._facts(memory, view, now)
-            choice = choose(self.alert, self.bot, memory, before, view, facts)
-            after, decision = self._write(choice, now)
-            order = self._claim(decision, choice, 0, now) if choice.quantity else None
-            if view is not None and view.quantity != before.quantity:
-                booking.open_mismatch(self.bot, before.quantity, view.quantity, now)
-        self.seat.snapshot = after
+        before, claimed = self.seat.snapshot, self.desk.monotonic()
+        choice = choose(self.alert, self.bot, memory, before, view, self._facts(memory, view))
+        decision, order = self._commit(choice, view)
         if order is None or link is None or view is None:
-            return Result(self.bot, decision, after)
+            return Result(self.bot, decision, self.seat.snapshot)
         self._send(link, view, order, claimed, was_left=is_left(before))
         if order.status == OrderStatus.REJECTED and order.purpose == OrderPurpose.REVERSE:
             order = self._close_alone(link, view, decision) or order
         return Result(self.bot, decision, self.seat.snapshot, order)
 
-    def _write(self, choice: Choice, now: datetime) -> tuple[Snapshot, Decision]:
+    def _commit(self, choice: Choice, view: BrokerView | None) -> tuple[Decision, Order | None]:
+        """Write the decision, the bot's next version and the claimed order in one transaction."""
+        before, now = self.seat.snapshot, self.desk.now()
+        after = self._after(choice, now)
+        decision = self._decision(choice, after, now)
+        order = self._intent(decision, choice, 0, now) if choice.quantity else None
+        with transaction.atomic():
+            booking.write(self.bot, before, after, decision=decision, order=order, records=self.records)
+            self._watch(choice, before, after, view, now)
+        self.seat.snapshot = after
+        return decision, order
+
+    def _after(self, choice: Choice, now: datetime) -> Snapshot:
         before = self.seat.snapshot
-        after, decision = booking.write_decision(self.alert, self.bot, before, choice, now)
+        is_changed = choice.memory is not None and choice.memory is not before.memory
+        return before.changed(now, memory=choice.memory) if is_changed else before
+
+    def _decision(self, choice: Choice, after: Snapshot, now: datetime) -> Decision:
+        return Decision(
+            alert=self.alert,
+            bot=self.bot,
+            action=choice.action,
+            reason=choice.reason,
+            detail=choice.detail,
+            state_before=self.seat.snapshot.public(),
+            state_after=after.public(),
+            created_at=now,
+        )
+
+    def _watch(
+        self, choice: Choice, before: Snapshot, after: Snapshot, view: BrokerView | None, now: datetime
+    ) -> None:
+        """Keep the incidents in step with a decision; as a rule none is concerned."""
         if choice.memory is not None:
             _note_contradictions(self.bot, choice.memory, now)
+        if view is not None and view.quantity != before.quantity:
+            booking.open_mismatch(self.bot, before.quantity, view.quantity, now)
         if not choice.quantity and (is_left(before) or is_left(after)):
             booking.watch_target(self.bot, after, now=now, why=choice.reason.value)
-        return after, decision
 
-    def _claim(self, decision: Decision, choice: Choice, attempt: int, now: datetime) -> Order:
-        identity = orders.client_order_id(self.bot.id, self.alert.event_key or str(self.alert.id), attempt)
-        return booking.write_intent(decision, self.bot, choice, identity, now)
+    def _intent(self, decision: Decision, choice: Choice, attempt: int, now: datetime) -> Order:
+        return Order(
+            account=self.bot.account,
+            bot=self.bot,
+            decision=decision,
+            purpose=choice.purpose,
+            contract=choice.contract,
+            side=OrderSide.BUY if choice.quantity > 0 else OrderSide.SELL,
+            quantity=abs(choice.quantity),
+            client_order_id=orders.client_order_id(
+                self.bot.id, self.alert.event_key or str(self.alert.id), attempt
+            ),
+            status=OrderStatus.SENT,
+            created_at=now,
+            sent_at=now,
+        )
 
     def _look(self) -> tuple[Link | None, BrokerView | None]:
         """Return the link and what the broker holds and would trade; None for what could not be read."""
@@ -160,14 +208,12 @@ class _Turn:
             log.warning("broker.unread", bot=self.bot.slug, error=str(error))
             return None, None
 
-    def _facts(self, memory: Memory, view: BrokerView | None, now: datetime) -> gate.Facts:
-        """Return the gate's facts, the trading state read under the lock that orders it with the switch."""
-        mode = mode_for_claim(self.bot.account, self.bot)
-        unfinished = list(Order.objects.filter(bot=self.bot, settled_at=None))
-        if any(_may_be_in_flight(order, now) for order in unfinished):
+    def _facts(self, memory: Memory, view: BrokerView | None) -> gate.Facts:
+        now = self.desk.now()
+        if any(_may_be_in_flight(order, now) for order in self.records.unfinished):
+            self.records = QUIET
             raise InFlight
-        records = Records(mode, unfinished, booking.open_kinds(self.bot))
-        return facts_for(self.desk, self.alert, self.bot, self.seat.snapshot, memory, view, records, now)
+        return facts_for(self.desk, self.alert, self.bot, self.seat.snapshot, memory, view, self.records, now)
 
     def _send(self, link: Link, view: BrokerView, order: Order, claimed: float, *, was_left: bool) -> None:
         """Send a claimed order once and book what came of it on the order, the fills and the bot."""
@@ -181,6 +227,11 @@ class _Turn:
                 return
             except Stale:
                 self.seat.snapshot = stored(self.bot.id)
+            except (Settled, IntegrityError):
+                # Recovery asked the broker about this order meanwhile and booked what it heard.
+                order.refresh_from_db()
+                self.seat.snapshot = stored(self.bot.id)
+                return
 
     def _close_alone(self, link: Link, view: BrokerView, decision: Decision) -> Order | None:
         """Send the closing half of a reversal that the broker rejected as a whole, once, under a new id."""
@@ -194,11 +245,16 @@ class _Turn:
             quantity=-largest.quantity,
             contract=largest.contract.name,
         )
-        with transaction.atomic():
-            facts = self._facts(self.seat.snapshot.memory, view, now)
-            if gate.refusal_of_closing(replace(facts, order=choice.quantity)):
-                return None
-            order = self._claim(decision, choice, 1, now)
+        snapshot, self.records = self.seat.snapshot, records_of(self.bot)
+        facts = self._facts(snapshot.memory, view)
+        if gate.refusal_of_closing(replace(facts, order=choice.quantity)):
+            return None
+        order = self._intent(decision, choice, 1, now)
+        try:
+            with transaction.atomic():
+                booking.write(self.bot, snapshot, snapshot, decision=None, order=order, records=self.records)
+        except Surprised:
+            return None
         self._send(link, view, order, claimed, was_left=True)
         return order
 

@@ -3,6 +3,8 @@ from datetime import datetime
 from django.db import connection
 
 from tradedesk.models import Account, Bot, Cause, Incident, TradingMode, TradingState, TradingStateChange
+from tradedesk.stores import rows
+from tradedesk.stores.rows import Statement
 
 ALL = "all"
 
@@ -13,25 +15,25 @@ def scopes_of(account: Account, bot: Bot | None = None) -> list[str]:
 
 
 def mode_for_claim(account: Account, bot: Bot | None = None) -> TradingMode:
-    """Return the strictest mode of the scopes, locked until the transaction ends.
-
-    A claim to send and the kill switch are thereby ordered: the switch waits for claims that read first, and
-    every later claim reads what the switch wrote. A scope without a row counts as halted.
-    """
+    """Return the strictest mode of the scopes, locked until the transaction ends."""
     scopes = scopes_of(account, bot)
-    lock = " FOR SHARE" if connection.vendor == "postgresql" else ""
+    marks = ", ".join(["%s"] * len(scopes))
     table = TradingState._meta.db_table
-    with connection.cursor() as cursor:
-        marks = ", ".join(["%s"] * len(scopes))
-        cursor.execute(f"SELECT mode FROM {table} WHERE scope IN ({marks}){lock}", scopes)  # noqa: S608 - own table
-        return _strictest([row[0] for row in cursor.fetchall()], len(scopes))
+    sql = f"SELECT mode FROM {table} WHERE scope IN ({marks}){for_share()}"  # noqa: S608 - own table
+    (modes,) = rows.run(Statement(sql, scopes))
+    return strictest([row[0] for row in modes], len(scopes))
+
+
+def for_share() -> str:
+    """Return what locks the rows of a SELECT against change; SQLite has one writer anyway."""
+    return " FOR SHARE" if connection.vendor == "postgresql" else ""
 
 
 def effective_modes(bots: list[Bot]) -> dict[str, TradingMode]:
     """Return the strictest mode by bot slug, for showing; claims read it anew. One query."""
     modes = dict(TradingState.objects.values_list("scope", "mode"))
     return {
-        bot.slug: _strictest([modes[scope] for scope in scopes_of(bot.account, bot) if scope in modes], 3)
+        bot.slug: strictest([modes[scope] for scope in scopes_of(bot.account, bot) if scope in modes], 3)
         for bot in bots
     }
 
@@ -44,7 +46,7 @@ def effective_mode(scope: str) -> TradingMode:
     account = state.bot.account if state.bot else state.account
     scopes = scopes_of(account, state.bot) if account else [ALL]
     modes = TradingState.objects.filter(scope__in=scopes).values_list("mode", flat=True)
-    return _strictest(list(modes), len(scopes))
+    return strictest(list(modes), len(scopes))
 
 
 def set_mode(
@@ -72,7 +74,8 @@ def lift_reduction(account: Account, now: datetime) -> None:
         )
 
 
-def _strictest(modes: list[str], expected: int) -> TradingMode:
+def strictest(modes: list[str], expected: int) -> TradingMode:
+    """Return the strictest of the modes that were read. Fewer than expected: halted."""
     if len(modes) < expected:
         return TradingMode.HALTED
     return max((TradingMode(mode) for mode in modes), key=lambda mode: mode.strictness)

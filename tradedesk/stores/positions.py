@@ -45,6 +45,10 @@ return 1
 """
 
 
+# What a snapshot works out from its memory alone.
+_DERIVED = {"state", "memory_json"}
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """What a bot holds and remembers at one version. Quantities are signed contracts, prices points."""
@@ -66,9 +70,17 @@ class Snapshot:
     def held(self) -> Direction:
         return Direction.of(self.quantity)
 
+    @cached_property
+    def memory_json(self) -> str:
+        """The memory as JSON text, made once however often it is written."""
+        return json.dumps(memories.to_json(self.memory), separators=(",", ":"))
+
     def changed(self, now: datetime, **fields: Any) -> "Snapshot":
         """Return the next version with the given fields changed."""
-        return replace(self, version=self.version + 1, updated_at=now, **fields)
+        after = replace(self, version=self.version + 1, updated_at=now, **fields)
+        if after.memory is self.memory:
+            after.__dict__.update({name: self.__dict__[name] for name in _DERIVED & self.__dict__.keys()})
+        return after
 
     def public(self) -> dict[str, Any]:
         """Return the four fields of a bot's state as Redis, the API and the panel show them."""
@@ -80,7 +92,7 @@ class Snapshot:
         }
 
     def to_json(self) -> str:
-        return json.dumps(
+        head = json.dumps(
             {
                 "schema": SCHEMA,
                 "version": self.version,
@@ -89,10 +101,10 @@ class Snapshot:
                 "quantity": self.quantity,
                 "average_price": None if self.average_price is None else str(self.average_price),
                 "contract": self.contract,
-                "memory": memories.to_json(self.memory),
             },
             separators=(",", ":"),
         )
+        return f'{head[:-1]},"memory":{self.memory_json}}}'
 
     @classmethod
     def from_json(cls, bot_id: UUID, text: str | bytes) -> "Snapshot | None":
@@ -101,6 +113,9 @@ class Snapshot:
             content = json.loads(text)
             if content["schema"] != SCHEMA:
                 return None
+            known = _latest.get(bot_id)
+            if known is not None and known.version == content["version"]:
+                return known
             price, updated = content["average_price"], content["last_updated"]
             return cls(
                 bot_id=bot_id,
@@ -123,7 +138,7 @@ class Snapshot:
             quantity=row.quantity,
             average_price=row.average_price,
             contract=row.contract,
-            memory=memories.from_json(row.memory) if row.memory else Memory(),
+            memory=memories.from_json(json.loads(row.memory)) if row.memory else Memory(),
             updated_at=row.updated_at,
         )
 
@@ -134,9 +149,13 @@ class Snapshot:
             "quantity": self.quantity,
             "average_price": self.average_price,
             "contract": self.contract,
-            "memory": memories.to_json(self.memory),
+            "memory": self.memory_json,
             "updated_at": self.updated_at,
         }
+
+
+# The last snapshot that this process worked with, by bot: one version of a bot is always the same.
+_latest: dict[UUID, Snapshot] = {}
 
 
 def stored(bot_id: UUID) -> Snapshot:
@@ -213,6 +232,7 @@ def _lock_and_read(
 
 def _write_and_unlock(bot_id: UUID, token: str, taken: Seat) -> None:
     changed = taken.snapshot is not taken.in_redis
+    _latest[bot_id] = taken.snapshot
     arguments = [token, taken.snapshot.version, taken.snapshot.to_json() if changed else ""]
     try:
         redis.call(lambda client: client.register_script(WRITE_AND_UNLOCK)(_keys(bot_id), arguments))

@@ -11,7 +11,6 @@ from rest_framework.views import APIView
 
 from tradedesk import metrics, wiring
 from tradedesk.models import Strategy
-from tradedesk.selectors import bots_of
 from tradedesk.services import intake, trading
 from tradedesk.services.callers import address_of
 from tradedesk.services.desk import Desk
@@ -52,12 +51,13 @@ def _answer(desk: Desk, request: HttpRequest, token: str | None) -> Response:
     if token is None:
         token = content.get("token") if isinstance(content.get("token"), str) else ""
     try:
-        strategy = auth.strategy_of(str(token))
+        admission = auth.admit(str(token))
     except DatabaseError:
         log.exception("webhook.database")
         return answers.unavailable()
-    if strategy is None:
+    if admission is None:
         return answers.forbidden()
+    strategy = admission.strategy
     limit = settings.WEBHOOK_RATE_PER_MINUTE
     if limit and count_this_minute(f"webhook:{strategy.id}", desk.now()) > limit:
         return answers.refused(429, "throttled", f"More than {limit} alerts in this minute.")
@@ -80,7 +80,7 @@ def _answer(desk: Desk, request: HttpRequest, token: str | None) -> Response:
     if not is_new:
         return answers.duplicate(alert)
     try:
-        results = trading.process(desk, alert, bots_of(strategy), deadline)
+        results = trading.process(desk, alert, admission.bots, deadline)
     except DatabaseError:
         # The alert is safe; recovery decides it when the database is back.
         log.exception("webhook.undecided", alert=str(alert.id))
