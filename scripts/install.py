@@ -112,10 +112,10 @@ def followed(pip: subprocess.Popen[str], total: int) -> Iterator[str]:
     count = 0
     for line in pip.stdout or ():
         yield line
-        if line.startswith("Collecting "):
+        if line.startswith(("Collecting ", "Processing ")):
             count += 1
             if count % TELL_EVERY == 0:
-                say(f"  {count} of {total} downloaded")
+                say(f"  {count} of {total} fetched")
         elif line.startswith("Installing collected packages"):
             say("  writing them into .venv")
 

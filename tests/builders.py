@@ -28,8 +28,8 @@ from tradedesk.models import (
     WebhookToken,
 )
 from tradedesk.services.signals import WORDS
-from tradedesk.stores.positions import Snapshot
 from tradedesk.services.tokens import digest_of
+from tradedesk.stores.positions import Snapshot
 
 TOKEN = "tok-0123456789abcdef0123456789abcdef"
 TERMS = {"MES": ("0.25", "5"), "MNQ": ("0.25", "2"), "ES": ("0.25", "50")}
@@ -42,8 +42,8 @@ def at(minute: float) -> datetime:
 
 
 def make_user(username: str = "ada", **fields: Any) -> User:
-    """Return a member of staff."""
-    return User.objects.create_user(username, password="correct horse", **{"is_staff": True, **fields})
+    """Return a member of staff without a password, which would take its time to hash; use `force_login`."""
+    return User.objects.create_user(username, **{"is_staff": True, **fields})
 
 
 def make_instrument(root: str = "MES") -> Instrument:
@@ -228,11 +228,12 @@ def make_fill(order: Order, **fields: Any) -> Fill:
     return Fill.objects.create(account=order.account, bot=order.bot, order=order, **values)
 
 
-def make_incident(bot: Bot, kind: IncidentKind = IncidentKind.POSITION_MISMATCH, **fields: Any) -> Incident:
+def make_incident(owner: Bot, kind: str = IncidentKind.POSITION_MISMATCH, **fields: Any) -> Incident:
     """Return an open incident of a bot that blocks its openings."""
     values: dict[str, Any] = {
-        "account": bot.account,
-        "subject": bot.slug,
+        "account": owner.account,
+        "bot": owner,
+        "subject": owner.slug,
         "seen": {"broker": 1, "booked": 0},
         "blocks": "Openings of this bot",
         "remedy": "Look at the account at the broker.",
@@ -240,7 +241,7 @@ def make_incident(bot: Bot, kind: IncidentKind = IncidentKind.POSITION_MISMATCH,
         "updated_at": START,
         **fields,
     }
-    return Incident.objects.create(kind=kind, bot=bot, **values)
+    return Incident.objects.create(kind=kind, **values)
 
 
 def _iso(moment: datetime) -> str:

@@ -10,6 +10,7 @@ from tests.builders import make_user
 from tests.fakes import FakeBroker, FakeClock, FakeLinks, make_desk
 from tradedesk import wiring
 from tradedesk.models import TradingState
+from tradedesk.services import readiness
 from tradedesk.services.desk import Desk
 from tradedesk.stores import rates, redis
 
@@ -26,6 +27,7 @@ def _empty_redis(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     redis._paused_until = 0.0
     rates._counts.clear()
+    readiness._sessions_known.clear()
     get_redis_connection("default").flushdb()
     yield
     redis._paused_until = 0.0

@@ -59,7 +59,9 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "tradedesk.admin.header.panel",
             ],
+            "libraries": {"panel": "tradedesk.admin.tags"},
         },
     },
 ]
@@ -82,6 +84,8 @@ else:
     DATABASES["default"].setdefault("OPTIONS", {})
     DATABASES["default"]["OPTIONS"] |= {
         "connect_timeout": 2,
+        # The server binds the values, so that it can keep a plan for each statement.
+        "server_side_binding": True,
         "prepare_threshold": env.int("DATABASE_PREPARE_THRESHOLD", default=1) or None,
         "options": "-c statement_timeout=5000 -c lock_timeout=3000",
     }
@@ -147,6 +151,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAdminUser"],
     "SCHEMA_PATH_PREFIX": "/api/v1/",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {"Direction": "tradedesk.api.serializers.DIRECTIONS"},
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "tradedesk.api.schema.add_errors",

@@ -45,7 +45,8 @@ def _settle_once() -> bool:
     try:
         recover()
         found = rounds.reconcile_each(wiring.desk(), Account.objects.filter(enabled=True))
-    except Exception:  # noqa: BLE001 - whatever is not there yet, database included, may come
+    except Exception:
+        # Whatever is not there yet, the database included, may come.
         log.exception("start.not_settled")
         connection.close()
         return False

@@ -1,4 +1,3 @@
-from django.contrib import admin
 from django.urls import include, path, re_path
 
 from tradedesk.api.health import Metrics, healthz, readyz
@@ -11,7 +10,7 @@ urlpatterns = [
     path("healthz", healthz),
     path("readyz", readyz),
     path("metrics", Metrics.as_view()),
-    path("admin/", admin.site.urls),
+    path("", include("tradedesk.admin.urls")),
 ]
 handler404 = "tradedesk.api.errors.not_found"
 handler500 = "tradedesk.api.errors.server_error"

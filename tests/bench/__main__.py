@@ -177,7 +177,7 @@ def set_up() -> list[str]:
     from django.core.management import call_command  # noqa: PLC0415
 
     from tradedesk.models import Account, Bot, Instrument, Strategy, WebhookToken  # noqa: PLC0415
-    from tradedesk.webhook.auth import digest_of  # noqa: PLC0415
+    from tradedesk.services.tokens import digest_of  # noqa: PLC0415
 
     call_command("migrate", verbosity=0)
     instrument, tokens = Instrument.objects.get(root="MES"), []

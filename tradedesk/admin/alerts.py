@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 
 from tradedesk import wiring
 from tradedesk.admin import cells, words
-from tradedesk.admin.base import PanelAdmin, ReadOnly
+from tradedesk.admin.base import ReadOnly
 from tradedesk.admin.filters import BotFilter, OutcomeFilter, ReasonFilter, ReceivedFilter
 from tradedesk.admin.outcomes import Outcome, outcome_of
 from tradedesk.models import Alert, AlertOutcome, Decision, Fill, Incident, Order, Reason
@@ -51,7 +51,7 @@ def why(alert: Alert, decision: Decision | None) -> str:
 
 
 @admin.register(Alert)
-class AlertAdmin(ReadOnly, PanelAdmin[Alert]):
+class AlertAdmin(ReadOnly[Alert]):
     list_display = ("received", "event", "outcome_chips", "why_in_words", "latency")
     list_filter = (OutcomeFilter, ReceivedFilter, BotFilter, ReasonFilter)
     sortable_by = ()
@@ -71,7 +71,7 @@ class AlertAdmin(ReadOnly, PanelAdmin[Alert]):
         "bar_opened",
         "fired",
         "effective",
-        "close",
+        "close_price",
     )
     summary_template = "panel/alert.html"
 
@@ -82,21 +82,16 @@ class AlertAdmin(ReadOnly, PanelAdmin[Alert]):
         return words.alert_in_words(row)
 
     def summary(self, request: HttpRequest, row: Alert) -> dict[str, Any]:
+        fills = Prefetch("fills", Fill.objects.order_by("id"))
+        orders = Prefetch("orders", Order.objects.order_by("id").prefetch_related(fills))
         decisions = list(
-            row.decisions.select_related("bot").prefetch_related(
-                Prefetch(
-                    "orders",
-                    Order.objects.order_by("id").prefetch_related(
-                        Prefetch("fills", Fill.objects.order_by("id"))
-                    ),
-                )
-            )
+            Decision.objects.filter(alert=row).select_related("bot").prefetch_related(orders).order_by("id")
         )
         return {
             "alert": row,
             "now": wiring.desk().now(),
             "decisions": [(decision, outcome_of(decision)) for decision in decisions],
-            "outcomes": {outcome for _, outcome in outcomes_of(row)},
+            "outcomes": [outcome for _, outcome in outcomes_of(row)],
             "is_rejected": row.outcome == AlertOutcome.REJECTED,
             "incidents": _incidents_of(row, decisions),
         }
@@ -107,9 +102,7 @@ class AlertAdmin(ReadOnly, PanelAdmin[Alert]):
 
     @admin.display(description="Alert")
     def event(self, alert: Alert) -> SafeString:
-        return format_html(
-            '{}<div class="muted">{}</div>', words.alert_in_words(alert), alert.strategy.slug
-        )
+        return format_html('{}<div class="muted">{}</div>', words.alert_in_words(alert), alert.strategy.slug)
 
     @admin.display(description="Outcome")
     def outcome_chips(self, alert: Alert) -> SafeString:
@@ -145,6 +138,10 @@ class AlertAdmin(ReadOnly, PanelAdmin[Alert]):
     @admin.display(description="Fired")
     def fired(self, alert: Alert) -> str:
         return words.both_zones(alert.fired_at)
+
+    @admin.display(description="Close")
+    def close_price(self, alert: Alert) -> str:
+        return words.price(alert.close)
 
     @admin.display(description="Counts from")
     def effective(self, alert: Alert) -> str:

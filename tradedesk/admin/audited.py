@@ -36,7 +36,7 @@ class Audited:
 
     goes_along: frozenset[str] = frozenset()
 
-    def save_model(self, request: HttpRequest, obj: Any, form: forms.ModelForm[Any], change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Any, form: "forms.ModelForm[Any]", change: bool) -> None:
         super().save_model(request, obj, form, change)  # type: ignore[misc] # of ModelAdmin
         changes = _changes(form, change)
         if changes or not change:
@@ -77,7 +77,7 @@ def _subject(row: Model) -> str:
     return f"{row._meta.verbose_name} {row}"[:120]
 
 
-def _changes(form: forms.ModelForm[Any], change: bool) -> dict[str, Any]:
+def _changes(form: "forms.ModelForm[Any]", change: bool) -> dict[str, Any]:
     names = form.changed_data if change else form.cleaned_data
     return {
         name: [_plain(form.initial.get(name)) if change else None, _plain(form.cleaned_data.get(name))]

@@ -16,7 +16,7 @@ class AtLeast(int):
         return f"more than {int(self):,}"
 
 
-class CappedPaginator(Paginator[Any]):
+class CappedPaginator(Paginator):  # type: ignore[type-arg]  # not subscriptable when it runs
     """Counts to 10,000 and no further: an exact count of a large table costs more than the page."""
 
     @cached_property
@@ -45,7 +45,7 @@ class PanelAdmin[M: Model](ModelAdmin):  # type: ignore[type-arg] # Django's cla
         """Return the title of a row's page."""
         return str(row)
 
-    def summary(self, request: HttpRequest, row: M) -> dict[str, Any]:  # noqa: ARG002 - for subclasses
+    def summary(self, request: HttpRequest, row: M) -> dict[str, Any]:
         """Return what `summary_template` shows about a row."""
         return {}
 
@@ -65,16 +65,16 @@ class PanelAdmin[M: Model](ModelAdmin):  # type: ignore[type-arg] # Django's cla
         return super().render_change_form(request, context, add, change, form_url, obj)
 
 
-class ReadOnly:
+class ReadOnly[M: Model](PanelAdmin[M]):
     """For history: rows can be looked at, and neither added, changed nor deleted by anybody."""
 
     actions = None
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -1,13 +1,13 @@
 from django.contrib import admin
 
 from tradedesk.admin import words
-from tradedesk.admin.base import PanelAdmin, ReadOnly
+from tradedesk.admin.base import ReadOnly
 from tradedesk.admin.filters import CreatedFilter
 from tradedesk.models import AuditEntry, TradingState, TradingStateChange
 
 
 @admin.register(TradingState)
-class TradingStateAdmin(ReadOnly, PanelAdmin[TradingState]):
+class TradingStateAdmin(ReadOnly[TradingState]):
     list_display = ("scope", "mode", "cause", "by", "since_utc", "reason")
     list_filter = ("mode", "cause")
     sortable_by = ()
@@ -24,7 +24,7 @@ class TradingStateAdmin(ReadOnly, PanelAdmin[TradingState]):
 
 
 @admin.register(TradingStateChange)
-class TradingStateChangeAdmin(ReadOnly, PanelAdmin[TradingStateChange]):
+class TradingStateChangeAdmin(ReadOnly[TradingStateChange]):
     list_display = ("changed_utc", "scope", "old_mode", "new_mode", "cause", "by", "reason")
     list_filter = ("new_mode", "cause", CreatedFilter)
     search_fields = ("scope__exact",)
@@ -43,7 +43,7 @@ class TradingStateChangeAdmin(ReadOnly, PanelAdmin[TradingStateChange]):
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(ReadOnly, PanelAdmin[AuditEntry]):
+class AuditEntryAdmin(ReadOnly[AuditEntry]):
     list_display = ("written_utc", "by", "action", "subject", "reason", "source_address")
     list_filter = (CreatedFilter,)
     search_fields = ("by__exact", "subject__exact")

@@ -6,14 +6,14 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from tradedesk.admin import cells, words
-from tradedesk.admin.base import PanelAdmin, ReadOnly
+from tradedesk.admin.base import ReadOnly
 from tradedesk.admin.filters import BotFilter, CreatedFilter, OutcomeFilter, ReasonFilter
 from tradedesk.admin.outcomes import outcome_of
 from tradedesk.models import Decision, Order, Reason
 
 
 @admin.register(Decision)
-class DecisionAdmin(ReadOnly, PanelAdmin[Decision]):
+class DecisionAdmin(ReadOnly[Decision]):
     list_display = ("created", "bot", "alert_in_words", "action_in_words", "outcome_chip", "why", "order")
     list_filter = (OutcomeFilter, CreatedFilter, BotFilter, ReasonFilter)
     sortable_by = ()

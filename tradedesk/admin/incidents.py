@@ -12,7 +12,7 @@ from django.urls import URLPattern, path
 from broker.base import BrokerError
 from tradedesk import wiring
 from tradedesk.admin import cells, words
-from tradedesk.admin.base import PanelAdmin, ReadOnly
+from tradedesk.admin.base import ReadOnly
 from tradedesk.admin.filters import BotFilter, OpenFilter
 from tradedesk.models import Incident, IncidentKind
 from tradedesk.services.callers import address_of
@@ -27,7 +27,7 @@ class ResolveForm(forms.Form):
 
 
 @admin.register(Incident)
-class IncidentAdmin(ReadOnly, PanelAdmin[Incident]):
+class IncidentAdmin(ReadOnly[Incident]):
     list_display = ("opened_utc", "what", "subject", "blocks", "state", "closed_by")
     list_filter = (OpenFilter, "kind", BotFilter)
     sortable_by = ()
@@ -66,12 +66,14 @@ class IncidentAdmin(ReadOnly, PanelAdmin[Incident]):
         }
 
     def resolve_view(self, request: HttpRequest, incident_id: UUID) -> HttpResponse:
-        """Close an incident by the signed-in person's word; with `adopt`, after booking what the broker has."""
+        """Close an incident by a person's word; with `adopt`, after booking what the broker has."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         if not request.user.has_perm(MAY_RESOLVE):
             raise PermissionDenied
-        incident = get_object_or_404(Incident.objects.select_related("account", "bot__account"), pk=incident_id)
+        incident = get_object_or_404(
+            Incident.objects.select_related("account", "bot__account"), pk=incident_id
+        )
         level, sentence = _resolve(request, incident)
         messages.add_message(request, level, sentence)
         return HttpResponseRedirect(cells.url_of(incident))

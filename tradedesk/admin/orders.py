@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from tradedesk.admin import cells, words
-from tradedesk.admin.base import PanelAdmin, ReadOnly
+from tradedesk.admin.base import ReadOnly
 from tradedesk.admin.filters import BotFilter, CreatedFilter
 from tradedesk.admin.outcomes import outcome_of_order
 from tradedesk.models import Fill, Order, OrderStatus
@@ -15,14 +15,14 @@ NEXT_STEPS = {
     OrderStatus.PENDING: "It was not sent yet; recovery sends or denies it.",
     OrderStatus.SENT: "It is on its way.",
     OrderStatus.WORKING: "The broker has it; it is not filled yet.",
-    OrderStatus.UNCONFIRMED: "We do not know yet. It is looked up until found or declared lost, never sent twice.",
+    OrderStatus.UNCONFIRMED: "We do not know yet. It is looked up until found or lost, never sent twice.",
     OrderStatus.LOST: "Three looks at the broker, or a person, found no trace of it.",
     OrderStatus.REJECTED: "Read the broker's words: margin, limits, or a closed session.",
 }
 
 
 @admin.register(Order)
-class OrderAdmin(ReadOnly, PanelAdmin[Order]):
+class OrderAdmin(ReadOnly[Order]):
     list_display = (
         "created",
         "bot_or_account",
@@ -89,7 +89,7 @@ class OrderAdmin(ReadOnly, PanelAdmin[Order]):
 
 
 @admin.register(Fill)
-class FillAdmin(ReadOnly, PanelAdmin[Fill]):
+class FillAdmin(ReadOnly[Fill]):
     list_display = ("filled", "bot_or_account", "trade", "at_price", "order_link", "broker_fill_id")
     list_filter = (CreatedFilter, BotFilter, "side")
     sortable_by = ()

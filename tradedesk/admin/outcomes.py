@@ -89,5 +89,3 @@ def decisions_with(outcome: Outcome, decisions: QuerySet[Decision]) -> QuerySet[
     if outcome is Outcome.REFUSED:
         return decisions.filter(with_order) | decisions.filter(without_order, reason__in=REFUSED)
     return decisions.filter(with_order)
-
-

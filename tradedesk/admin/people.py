@@ -1,6 +1,8 @@
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
+from knox.admin import AuthTokenAdmin
+from knox.models import AuthToken
 
 from tradedesk.admin.audited import Audited
 from tradedesk.admin.base import PanelAdmin
@@ -17,3 +19,12 @@ class PersonAdmin(Audited, UserAdmin, PanelAdmin[User]):  # type: ignore[type-ar
 @admin.register(Group)
 class PeopleGroupAdmin(Audited, GroupAdmin, PanelAdmin[Group]):
     pass
+
+
+admin.site.unregister(AuthToken)
+
+
+@admin.register(AuthToken)
+class ApiTokenAdmin(Audited, AuthTokenAdmin, PanelAdmin[AuthToken]):  # type: ignore[misc]
+    list_display = ("user", "token_key", "created", "expiry")
+    search_fields = ("user__username",)

@@ -28,7 +28,8 @@ def _asked(request: Request, serializer: type[Any]) -> dict[str, Any]:
     return asked
 
 
-def _who(request: Request) -> dict[str, str]:
+def _who(request: Request) -> dict[str, Any]:
+    """Return who asks and from where, as services take it."""
     return {"by": request.user.get_username(), "source_address": address_of(request._request)}
 
 
@@ -128,7 +129,7 @@ class ResolveIncident(APIView):
 
     @extend_schema(
         request=serializers.ResolveRequest,
-        responses={200: serializers.IncidentSerializer, 409: serializers.ErrorAnswer},
+        responses={200: serializers.IncidentSerializer, 409: serializers.ErrorSerializer},
     )
     def post(self, request: Request, pk: str) -> Response:
         """Close an incident, with `adopt` after booking the broker's position as the bot's."""

@@ -3,6 +3,8 @@ from typing import Any
 from django import forms
 from django.db.models import Model, QuerySet
 from django_filters import rest_framework as filters
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -107,7 +109,8 @@ class AlertFilters(filters.FilterSet):  # type: ignore[misc]
         model = Alert
         fields: list[str] = []
 
-    def on_account(self, alerts: QuerySet[Alert], name: str, account: Account) -> QuerySet[Alert]:
+    @extend_schema_field(OpenApiTypes.STR)
+    def on_account(self, alerts: QuerySet[Alert], _name: str, account: Account) -> QuerySet[Alert]:
         return alerts.filter(strategy__in=Strategy.objects.filter(bots__account=account))
 
 
@@ -148,7 +151,7 @@ class OrderFilters(filters.FilterSet):  # type: ignore[misc]
         model = Order
         fields: list[str] = []
 
-    def by_open(self, orders: QuerySet[Order], name: str, value: str) -> QuerySet[Order]:
+    def by_open(self, orders: QuerySet[Order], _name: str, value: str) -> QuerySet[Order]:
         return orders.filter(settled_at__isnull=value == "true")
 
 
@@ -188,5 +191,5 @@ class IncidentFilters(filters.FilterSet):  # type: ignore[misc]
         model = Incident
         fields: list[str] = []
 
-    def by_open(self, incidents: QuerySet[Incident], name: str, value: str) -> QuerySet[Incident]:
+    def by_open(self, incidents: QuerySet[Incident], _name: str, value: str) -> QuerySet[Incident]:
         return incidents.filter(closed_at__isnull=value == "true")

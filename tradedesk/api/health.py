@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, override
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
@@ -15,14 +15,14 @@ from tradedesk.services import readiness
 
 @never_cache
 @require_safe
-def healthz(request: HttpRequest) -> HttpResponse:
+def healthz(_: HttpRequest) -> HttpResponse:
     """Answer that the process lives; nothing else is asked."""
     return JsonResponse({"status": "ok"})
 
 
 @never_cache
 @require_safe
-def readyz(request: HttpRequest) -> HttpResponse:
+def readyz(_: HttpRequest) -> HttpResponse:
     """Answer whether the desk can trade, part by part: 200 when all can, 503 otherwise."""
     checks = readiness.checks(wiring.desk())
     ready = all(check.ok for check in checks)
@@ -36,9 +36,11 @@ def readyz(request: HttpRequest) -> HttpResponse:
 class AnyAccept(BaseContentNegotiation):
     """Takes whatever the caller accepts: Prometheus asks for formats of its own."""
 
+    @override
     def select_parser(self, request: Request, parsers: Any) -> Any:
         return parsers[0]
 
+    @override
     def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
         return renderers[0], renderers[0].media_type
 
@@ -49,7 +51,7 @@ class Metrics(APIView):
     content_negotiation_class = AnyAccept
     schema = None
 
-    def get(self, request: Request) -> HttpResponse:
+    def get(self, _: Request) -> HttpResponse:
         gauges = CollectorRegistry()
         gauges.register(DeskGauges(wiring.desk().now()))
         text = generate_latest(REGISTRY) + generate_latest(gauges)

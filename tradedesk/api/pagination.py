@@ -29,7 +29,8 @@ class NewestFirst(CursorPagination):
     def get_page_size(self, request: Request) -> int:
         """Return the rows per page that were asked for. Raises ValidationError unless from 1 to 500."""
         asked = request.query_params.get("page_size", str(self.page_size))
-        if not asked.isascii() or not asked.isdigit() or not 1 <= int(asked[:9]) <= self.max_page_size:
+        is_number = asked.isascii() and asked.isdigit() and len(asked) <= len(str(self.max_page_size))
+        if not is_number or not 1 <= int(asked) <= self.max_page_size:
             raise ValidationError({"page_size": [f"Must be a number from 1 to {self.max_page_size}."]})
         return int(asked)
 

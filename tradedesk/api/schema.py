@@ -17,25 +17,10 @@ EVERYWHERE = {
     "403": "Not a member of staff.",
     "503": "The database or the broker does not answer. Nothing may be concluded from it.",
 }
-ERROR = {
-    "type": "object",
-    "description": "Every error of the API.",
-    "properties": {
-        "code": {"type": "string", "example": "INVALID"},
-        "detail": {"type": "string"},
-        "errors": {
-            "type": "object",
-            "description": "Sentences by dotted field name.",
-            "additionalProperties": {"type": "array", "items": {"type": "string"}},
-        },
-    },
-    "required": ["code", "detail", "errors"],
-}
 
 
 def add_errors(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """Document the errors that every operation can answer with."""
-    result["components"]["schemas"]["Error"] = ERROR
     for path, operations in result["paths"].items():
         texts = EVERYWHERE | ({"404": "No such row."} if "{" in path else {})
         for operation in operations.values():
@@ -52,12 +37,12 @@ def _response(text: str) -> dict[str, Any]:
 class Schema(SpectacularAPIView):
     """The OpenAPI document, as JSON or YAML by the Accept header."""
 
-    renderer_classes = (
+    renderer_classes = [
         OpenApiJsonRenderer2,
         OpenApiYamlRenderer2,
         OpenApiJsonRenderer,
         OpenApiYamlRenderer,
-    )
+    ]
 
 
 class Docs(SpectacularSwaggerView):

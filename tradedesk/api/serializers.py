@@ -86,6 +86,7 @@ class AlertSerializer(serializers.ModelSerializer[Alert]):
             "body",
             "errors",
         ]
+        read_only_fields = fields
 
     def get_bot(self, alert: Alert) -> str | None:
         bots = self.get_bots(alert)
@@ -319,14 +320,19 @@ class ReconcileAnswer(serializers.Serializer[Any]):
     incidents = IncidentSerializer(many=True)
 
 
-class ErrorAnswer(serializers.Serializer[Any]):
-    code = serializers.CharField()
+class ErrorSerializer(serializers.Serializer[Any]):
+    """Every error of the API."""
+
+    code = serializers.CharField(help_text="For programs, such as INVALID.")
     detail = serializers.CharField()
     errors = serializers.DictField(  # type: ignore[assignment]
-        child=serializers.ListField(child=serializers.CharField())
+        child=serializers.ListField(child=serializers.CharField()),
+        help_text="Sentences by dotted field name.",
     )
 
 
-class NotCleanAnswer(ErrorAnswer):
-    differences = DifferenceSerializer(many=True)
-    incidents = IncidentSerializer(many=True)
+class NotCleanAnswer(ErrorSerializer):
+    """Why a release was refused: `NOT_CLEAN` with what was found, or `LIVE_LOCKED`."""
+
+    differences = DifferenceSerializer(many=True, required=False)
+    incidents = IncidentSerializer(many=True, required=False)

@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, override
 
 from django.db.models import Prefetch
 from drf_spectacular.utils import extend_schema
@@ -25,11 +25,13 @@ class Bots(ReadOnlyModelViewSet[Bot]):
     lookup_field = "slug"
     lookup_value_regex = "[-a-zA-Z0-9_]+"
 
+    @override
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        rows = serializers.BotSerializer(bot_rows(page or []), many=True)
+        rows = serializers.BotSerializer(bot_rows(page or []), many=True)  # type: ignore[arg-type]
         return self.get_paginated_response(rows.data)
 
+    @override
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         bot = get_object_or_404(self.get_queryset(), slug=kwargs["slug"])
         return Response(serializers.BotSerializer(bot_rows([bot])[0]).data)

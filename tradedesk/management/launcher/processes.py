@@ -63,24 +63,24 @@ class Process:
 
 def start(
     name: str,
-    command: Sequence[str | Path],
+    command: Sequence[str],
     *,
     environment: Mapping[str, str],
     folder: Path,
     logs: Path,
     pipe: bool = False,
 ) -> Process:
-    """Start a program in `folder` that writes to `logs`/NAME.log; with `pipe` its standard output is kept apart.
+    """Start a program in `folder` that writes to `logs`/NAME.log; `pipe` keeps its standard output apart.
 
     A Ctrl-C on the terminal does not reach it: the launcher stops its processes in order. Where the system
     can do that, the program is told to end when the launcher dies without having stopped it.
     """
-    log = logs / f"{name.replace(' ', '-')}.log"
+    log = logs / f"{name}.log"
     if log.exists() and log.stat().st_size > LARGEST_LOG:
         log.replace(log.with_suffix(".log.1"))
     with log.open("ab") as output:
-        popen = subprocess.Popen(
-            [str(part) for part in command],
+        popen = subprocess.Popen(  # noqa: S603 - our own programs
+            command,
             cwd=folder,
             env=dict(environment),
             stdin=subprocess.DEVNULL,
@@ -96,6 +96,16 @@ def end_with_parent() -> None:
     """Have this process asked to end when its parent dies, where the system can do that."""
     if _LIBC is not None:
         _end_with_parent()
+
+
+def catches_interrupt(pid: int) -> bool:
+    """Tell whether a process has a handler for SIGINT, as far as the system tells."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+        caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
+    except (OSError, StopIteration):
+        return False
+    return bool(int(caught, 16) >> (signal.SIGINT - 1) & 1)
 
 
 def adopt_orphans() -> None:

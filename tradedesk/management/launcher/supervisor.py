@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 from tradedesk.management.launcher import processes
 from tradedesk.management.launcher.processes import Process
@@ -28,26 +29,30 @@ class Supervisor:
     and the note that it was started.
     """
 
-    def __init__(self, *, environment: Mapping[str, str], folder: Path, logs: Path) -> None:
+    def __init__(
+        self, *, environment: Mapping[str, str], folder: Path, logs: Path, parent: int | None = None
+    ) -> None:
         self._environment = environment
         self._folder = folder
         self._logs = logs
         self._running: list[Process] = []
         self._asked_to_stop = False
+        # make, sent a SIGINT alone, lets go of its handler and waits for its recipe without a word to it.
+        self._make = parent if parent and processes.catches_interrupt(parent) else None
         processes.adopt_orphans()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._ask_to_stop)
 
-    def start(self, name: str, command: Sequence[str | Path]) -> Process:
+    def start(self, name: str, command: Sequence[str]) -> Process:
         """Start a process that has to run as long as the desk does."""
         self._look()
         process = self._spawn(name, command)
         self._running.append(process)
         return process
 
-    def run(self, name: str, command: Sequence[str | Path], within_s: float) -> str:
-        """Run a command to its end and return what it printed. Raises Trouble when it fails or takes too long."""
+    def run(self, name: str, command: Sequence[str], within_s: float) -> str:
+        """Run a command to its end and return what it printed. Raises Trouble if it fails or is late."""
         process = self._spawn(name, command, pipe=True)
         try:
             self.wait_until(lambda: process.has_ended, within_s, f"{name} did not finish", process)
@@ -75,8 +80,8 @@ class Supervisor:
             time.sleep(POLL_S)
         return True
 
-    def watch(self) -> None:
-        """Return never: raises Stopped when asked to stop, Trouble when a process ends by itself."""
+    def watch(self) -> NoReturn:
+        """Watch for ever: raises Stopped when asked to stop, Trouble when a process ends by itself."""
         while True:
             self._look()
             time.sleep(WATCH_S)
@@ -92,7 +97,7 @@ class Supervisor:
         while self._running:
             self._running.pop().stop()
 
-    def _spawn(self, name: str, command: Sequence[str | Path], *, pipe: bool = False) -> Process:
+    def _spawn(self, name: str, command: Sequence[str], *, pipe: bool = False) -> Process:
         try:
             return processes.start(
                 name,
@@ -106,7 +111,7 @@ class Supervisor:
             raise Trouble(f"{name} could not be started: {error}") from error
 
     def _look(self) -> None:
-        if self._asked_to_stop:
+        if self._asked_to_stop or (self._make and not processes.catches_interrupt(self._make)):
             raise Stopped
         for process in self._running:
             if process.has_ended:

@@ -1,0 +1,80 @@
+import pytest
+from django.contrib.auth.models import Group, User
+from django.db.models import Model
+from django.test import Client
+from knox.models import AuthToken
+
+from tests.builders import (
+    make_alert,
+    make_bot,
+    make_decision,
+    make_fill,
+    make_incident,
+    make_order,
+    make_rejected_alert,
+    make_token,
+    make_user,
+)
+from tests.fakes import START
+from tradedesk.models import AuditEntry, Cause, TradingMode, TradingStateChange
+from tradedesk.services.desk import Desk
+
+
+@pytest.fixture
+def admin_user(db: None) -> User:
+    return make_user("grace", is_superuser=True)
+
+
+@pytest.fixture
+def panel(desk: Desk, admin_user: User) -> Client:
+    """Return a browser signed in with every right, on the fake desk."""
+    client = Client()
+    client.force_login(admin_user)
+    return client
+
+
+@pytest.fixture
+def viewer(desk: Desk) -> Client:
+    """Return a browser of a member of staff who was given no right at all."""
+    client = Client()
+    client.force_login(make_user("eve"))
+    return client
+
+
+@pytest.fixture
+def rows(desk: Desk, admin_user: User) -> list[Model]:
+    """Return one row of every kind that the panel shows, tied together as one alert's story."""
+    bot = make_bot()
+    alert = make_alert(bot.strategy)
+    decision = make_decision(alert, bot)
+    order = make_order(bot, decision=decision)
+    change = TradingStateChange.objects.create(
+        scope="all",
+        old_mode=TradingMode.ACTIVE,
+        new_mode=TradingMode.HALTED,
+        cause=Cause.PERSON,
+        by="ada",
+        created_at=START,
+    )
+    entry = AuditEntry.objects.create(by="ada", action="flatten", subject="all", created_at=START)
+    token, _ = AuthToken.objects.create(admin_user)
+    return [
+        bot,
+        bot.account,
+        bot.instrument,
+        bot.strategy,
+        bot.state,
+        make_token(bot.strategy),
+        alert,
+        make_rejected_alert(bot.strategy),
+        decision,
+        order,
+        make_fill(order),
+        make_incident(bot),
+        bot.trading_state,
+        change,
+        entry,
+        admin_user,
+        Group.objects.create(name="operators"),
+        token,
+    ]

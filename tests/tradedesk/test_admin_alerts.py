@@ -1,0 +1,197 @@
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils.html import escape
+
+from tests.builders import (
+    at,
+    make_account,
+    make_alert,
+    make_bot,
+    make_decision,
+    make_fill,
+    make_incident,
+    make_order,
+    make_rejected_alert,
+    make_strategy,
+)
+from tradedesk.admin.cells import url_of
+from tradedesk.models import Alert, IncidentKind, OrderStatus, Reason
+
+LIST = "/admin/tradedesk/alert/"
+HOSTILE = (
+    "<script>alert(1)</script>{{7*7}}{% load static %}"
+    '<div x-data="{a:1}" x-init="fetch(\'/halt/\')" onclick="x()"></div>'
+)
+
+
+def shown(panel: Client, query: str = "", path: str = LIST) -> list[str]:
+    """Return the rows of a list in words, newest first."""
+    return [str(row) for row in panel.get(path + query).context["cl"].result_list]
+
+
+def test_list_says_what_happened_in_words(panel: Client) -> None:
+    bot = make_bot()
+    decision = make_decision(make_alert(bot.strategy), bot)
+    make_order(bot, decision=decision, acknowledged_at=at(0) + timedelta(milliseconds=161))
+
+    html = panel.get(LIST).content.decode()
+
+    assert "2026-11-23 15:00:00" in html
+    assert "Trend turned blue, MES1!, 10 min" in html
+    assert "Filled" in html
+    assert "mes-paper: The trend turned blue. Bought 1 MESZ6 @ 6,842.25." in html
+    assert "161 ms" in html
+
+
+def test_list_has_no_add_button(panel: Client) -> None:
+    assert "/admin/tradedesk/alert/add/" not in panel.get(LIST).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        ("filled", ["filled", "part"]),
+        ("working", ["working"]),
+        ("no_action", ["quiet"]),
+        ("refused", ["denied", "refused"]),
+        ("rejected", ["rejected"]),
+        ("late", ["late"]),
+        ("unresolved", ["unresolved"]),
+        ("undecided", ["undecided"]),
+        ("invalid", [""]),
+    ],
+)
+def test_outcome_filter_shows_only_alerts_that_came_out_so(
+    outcome: str, expected: list[str], panel: Client
+) -> None:
+    bot = make_bot()
+    statuses = {
+        "filled": OrderStatus.FILLED,
+        "part": OrderStatus.PARTIALLY_FILLED,
+        "working": OrderStatus.WORKING,
+        "rejected": OrderStatus.REJECTED,
+        "unresolved": OrderStatus.UNCONFIRMED,
+        "denied": OrderStatus.DENIED,
+    }
+    reasons = {"quiet": Reason.SAME_COLOR, "late": Reason.TOO_OLD, "refused": Reason.HALTED}
+    for minute, (name, status) in enumerate(statuses.items()):
+        alert = make_alert(bot.strategy, fired_at=at(minute), symbol=name)
+        make_order(bot, decision=make_decision(alert, bot), status=status)
+    for minute, (name, reason) in enumerate(reasons.items()):
+        alert = make_alert(bot.strategy, fired_at=at(minute), symbol=name)
+        make_decision(alert, bot, action="NONE", reason=reason)
+    make_alert(bot.strategy, symbol="undecided")
+    make_rejected_alert(bot.strategy)
+
+    page = panel.get(f"{LIST}?outcome={outcome}").context["cl"].result_list
+
+    assert sorted(alert.symbol for alert in page) == expected
+
+
+def test_reason_filter_shows_only_alerts_with_that_reason(panel: Client) -> None:
+    bot = make_bot()
+    make_decision(make_alert(bot.strategy), bot)
+    make_decision(make_alert(bot.strategy, "SHORT_ENTRY"), bot, action="NONE", reason=Reason.TOO_OLD)
+
+    assert shown(panel, "?reason=TOO_OLD") == ["SHORT_ENTRY MES1!"]
+    assert shown(panel, "?reason=TOO_OLD", "/admin/tradedesk/decision/") == ["NONE (TOO_OLD)"]
+
+
+def test_bot_filter_shows_only_alerts_that_the_bot_decided(panel: Client) -> None:
+    bot, other = make_bot(), make_bot("other", account=make_account("second"))
+    make_decision(make_alert(bot.strategy), bot)
+    make_decision(make_alert(bot.strategy, "SHORT_ENTRY"), other)
+
+    assert shown(panel, "?bot=other") == ["SHORT_ENTRY MES1!"]
+    assert shown(panel, "?bot=other", "/admin/tradedesk/order/") == []
+
+
+def test_period_filter_goes_by_the_desks_clock(panel: Client) -> None:
+    strategy = make_strategy()
+    make_alert(strategy, fired_at=at(-90))
+    make_alert(strategy, "SHORT_ENTRY", fired_at=at(-30))
+    make_alert(strategy, "DI_CROSS_UP", fired_at=at(-60 * 24 * 8))
+
+    assert shown(panel, "?period=hour") == ["SHORT_ENTRY MES1!"]
+    assert shown(panel, "?period=day") == ["SHORT_ENTRY MES1!", "LONG_ENTRY MES1!"]
+    assert len(shown(panel)) == 3
+
+
+def test_unknown_filter_value_shows_everything(panel: Client) -> None:
+    make_alert(make_strategy())
+
+    assert shown(panel, "?outcome=nonsense&reason=nonsense&period=nonsense") == ["LONG_ENTRY MES1!"]
+
+
+def test_page_says_why_and_what_to_do(panel: Client) -> None:
+    bot = make_bot()
+    alert = make_alert(bot.strategy)
+    make_decision(
+        alert, bot, action="NONE", reason=Reason.TOO_OLD, detail={"figures": "71.0 s old, at most 60 s"}
+    )
+    make_incident(bot, IncidentKind.AMBIGUOUS_EVENTS)
+
+    html = panel.get(url_of(alert)).content.decode()
+
+    assert "<h1>Trend turned blue, MES1!, 10 min</h1>" in html
+    assert "mes-paper: The event that calls for this opening is too old." in html
+    assert escape("The next colour change enters. Look at TradingView's delay and MAX_ALERT_AGE_S.") in html
+    assert "71.0 s old, at most 60 s" in html
+    assert "23 Nov 2026, 15:00:00.000 UTC (09:00:00 Chicago)" in html
+    assert "Two opposite events of one indicator have the same time" in html
+    assert html.index("is too old") < html.index("Decisions</h2>")
+
+
+def test_page_shows_order_fill_and_the_state_before_and_after(panel: Client) -> None:
+    bot = make_bot()
+    alert = make_alert(bot.strategy)
+    after = {"current_position": "LONG", "trend_color": "BLUE", "waiting_for_reentry": "NO"}
+    order = make_order(bot, decision=make_decision(alert, bot, state_after=after))
+    fill = make_fill(order)
+
+    html = panel.get(url_of(alert)).content.decode()
+
+    assert "Flat, no colour yet" in html
+    assert "Long, blue" in html
+    assert f'<a href="{url_of(order)}">Bought 1 MESZ6 @ 6,842.25</a>' in html
+    assert f'<a href="{url_of(fill)}">1 @ 6,842.25</a>' in html
+
+
+def test_page_of_a_rejected_alert_names_the_field(panel: Client) -> None:
+    alert = make_rejected_alert(make_strategy(), errors={"signal.type": ["Contradicts the action."]})
+
+    html = panel.get(url_of(alert)).content.decode()
+
+    assert "It was no alert the desk could read" in html
+    assert "<dt>signal.type</dt><dd>Contradicts the action.</dd>" in html
+    assert "signal.type: Contradicts the action." in panel.get(LIST).content.decode()
+
+
+def test_hostile_message_is_shown_as_text(panel: Client) -> None:
+    strategy = make_strategy()
+    alert = make_alert(strategy, body=HOSTILE, symbol="<b>x</b>", contract='"><i>', exchange="{{7*7}}")
+    rejected = make_rejected_alert(
+        strategy, body=HOSTILE, errors={"<script>alert(2)</script>": ["{{7*7}}<img src=x>"]}
+    )
+
+    for path in (url_of(alert), url_of(rejected), LIST, "/admin/"):
+        html = panel.get(path).content.decode()
+        assert "<script>alert" not in html
+        assert "<div x-data" not in html
+        assert "<img src=x>" not in html
+        assert "<b>x</b>" not in html
+
+    html = panel.get(url_of(alert)).content.decode()
+    assert f"<pre>{escape(HOSTILE)}</pre>" in html
+    assert "{{7*7}}" in html.replace(escape(HOSTILE), "")
+
+
+def test_list_does_not_read_bodies(panel: Client) -> None:
+    make_alert(make_strategy())
+
+    page = panel.get(LIST).context["cl"].result_list
+
+    assert page[0].get_deferred_fields() == {"body"}
+    assert Alert.objects.count() == 1

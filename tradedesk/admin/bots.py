@@ -1,0 +1,193 @@
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import URLPattern, path
+
+from tradedesk.admin import tokens, words
+from tradedesk.admin.alert_messages import messages_for
+from tradedesk.admin.audited import Audited, why_it_stays
+from tradedesk.admin.base import PanelAdmin, ReadOnly
+from tradedesk.admin.forms import BotForm, StrategyForm
+from tradedesk.models import Account, Bot, BotState, Incident, Instrument, Strategy, TradingMode, WebhookToken
+from tradedesk.services.trading_state import effective_mode, effective_modes
+from tradedesk.stores.positions import Snapshot
+
+
+@admin.register(Account)
+class AccountAdmin(Audited, PanelAdmin[Account]):
+    list_display = ("name", "environment", "broker_account", "enabled", "reconciled_utc")
+    list_filter = ("environment", "enabled")
+    fields = ("name", "environment", "broker_account", "credentials", "enabled", "reconciled_both")
+    readonly_fields = ("reconciled_both",)
+    goes_along = frozenset({"trading state"})
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Account | None = None) -> tuple[str, ...]:
+        # What was traded with paper money must not turn into a live account's history.
+        fixed = ("environment",) if obj is not None and why_it_stays(obj) else ()
+        return (*fixed, "reconciled_both")
+
+    @admin.display(description="Reconciled (UTC)")
+    def reconciled_utc(self, account: Account) -> str:
+        return words.utc(account.reconciled_at)
+
+    @admin.display(description="Reconciled")
+    def reconciled_both(self, account: Account) -> str:
+        return words.both_zones(account.reconciled_at)
+
+
+@admin.register(Instrument)
+class InstrumentAdmin(Audited, PanelAdmin[Instrument]):
+    list_display = ("root", "name", "exchange", "tick_size", "point_value", "months", "pinned_contract")
+    list_filter = ("settlement",)
+    search_fields = ("root", "name")
+
+
+@admin.register(Strategy)
+class StrategyAdmin(Audited, PanelAdmin[Strategy]):
+    form = StrategyForm
+    list_display = (
+        "slug",
+        "instrument",
+        "trend_timeframe",
+        "di_timeframe",
+        "bar_close_only",
+        "heartbeat_utc",
+    )
+    list_select_related = ("instrument",)
+    fields = ("slug", "instrument", "trend_timeframe", "di_timeframe", "bar_close_only", "heartbeat_both")
+    summary_template = "panel/strategy.html"
+    goes_along = frozenset({"webhook token"})
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Strategy | None = None) -> tuple[str, ...]:
+        fixed = ("instrument",) if obj is not None and why_it_stays(obj) else ()
+        return (*fixed, "heartbeat_both")
+
+    def get_urls(self) -> list[URLPattern]:
+        guarded = self.admin_site.admin_view
+        return [
+            path(
+                "<uuid:strategy_id>/tokens/", guarded(tokens.make_token), name="tradedesk_strategy_make_token"
+            ),
+            path(
+                "<uuid:strategy_id>/tokens/<uuid:token_id>/revoke/",
+                guarded(tokens.revoke),
+                name="tradedesk_strategy_revoke_token",
+            ),
+            *super().get_urls(),
+        ]
+
+    def summary(self, request: HttpRequest, row: Strategy) -> dict[str, Any]:
+        return {
+            "strategy": row,
+            "tokens": list(row.tokens.all()[:10]),
+            "address": tokens.webhook_address(request, "TOKEN"),
+            "alert_messages": messages_for(row),
+            "may_change_tokens": request.user.has_perm(tokens.MAY_CHANGE),
+        }
+
+    @admin.display(description="Last heartbeat (UTC)")
+    def heartbeat_utc(self, strategy: Strategy) -> str:
+        return words.utc(strategy.heartbeat_at)
+
+    @admin.display(description="Last heartbeat")
+    def heartbeat_both(self, strategy: Strategy) -> str:
+        return words.both_zones(strategy.heartbeat_at)
+
+
+@admin.register(Bot)
+class BotAdmin(Audited, PanelAdmin[Bot]):
+    form = BotForm
+    list_display = ("slug", "strategy", "account", "contract", "position", "in_words", "mode", "enabled")
+    list_filter = ("enabled",)
+    list_select_related = ("strategy", "account", "instrument", "state")
+    fields = ("slug", "strategy", "account", "size", "max_position", "enabled")
+    summary_template = "panel/bot.html"
+    goes_along = frozenset({"trading state", "bot state"})
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Bot]:
+        return super().get_queryset(request).select_related(*self.list_select_related)
+
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        page = super().get_changelist_instance(request)
+        bots = list(page.result_list)
+        modes = effective_modes(bots)
+        for bot in bots:
+            bot.mode = modes[bot.slug]  # for the column of that name
+        page.result_list = bots
+        return page
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Bot | None = None) -> tuple[str, ...]:
+        # A position belongs to an account: another one, or other alerts, want another bot.
+        return ("strategy", "account") if obj is not None and why_it_stays(obj) else ()
+
+    def summary(self, request: HttpRequest, row: Bot) -> dict[str, Any]:
+        snapshot = Snapshot.from_row(row.state)
+        open_incidents = Incident.objects.filter(account=row.account, closed_at=None)
+        return {
+            "bot": row,
+            "snapshot": snapshot,
+            "state": snapshot.public(),
+            "in_words": words.bot_in_words(snapshot),
+            "mode": effective_mode(f"bot:{row.slug}"),
+            "incidents": [found for found in open_incidents if found.bot_id in (None, row.pk)],
+            "recent": list(row.decisions.select_related("alert").defer("alert__body").order_by("-id")[:10]),
+        }
+
+    @admin.display(description="Contract")
+    def contract(self, bot: Bot) -> str:
+        return bot.state.contract or bot.instrument.pinned_contract or f"{bot.instrument.root}, front month"
+
+    @admin.display(description="Position")
+    def position(self, bot: Bot) -> str:
+        return words.signed(bot.state.quantity)
+
+    @admin.display(description="State")
+    def in_words(self, bot: Bot) -> str:
+        return words.bot_in_words(Snapshot.from_row(bot.state))
+
+    @admin.display(description="Trading")
+    def mode(self, bot: Bot) -> str:
+        return str(TradingMode(vars(bot)["mode"]).label)
+
+
+@admin.register(BotState)
+class BotStateAdmin(ReadOnly[BotState]):
+    list_display = ("bot", "quantity", "contract", "average", "version", "updated_utc")
+    list_select_related = ("bot",)
+    sortable_by = ()
+    fields = ("bot", "quantity", "contract", "average_price", "version", "updated_both", "memory")
+
+    @admin.display(description="Average")
+    def average(self, state: BotState) -> str:
+        return words.price(state.average_price)
+
+    @admin.display(description="Updated (UTC)")
+    def updated_utc(self, state: BotState) -> str:
+        return words.utc(state.updated_at)
+
+    @admin.display(description="Updated")
+    def updated_both(self, state: BotState) -> str:
+        return words.both_zones(state.updated_at)
+
+
+@admin.register(WebhookToken)
+class WebhookTokenAdmin(ReadOnly[WebhookToken]):
+    list_display = ("ending", "strategy", "created_utc", "revoked_utc")
+    list_select_related = ("strategy",)
+    sortable_by = ()
+    fields = ("id", "strategy", "ending", "created_utc", "revoked_utc")
+
+    @admin.display(description="Token")
+    def ending(self, token: WebhookToken) -> str:
+        return str(token)
+
+    @admin.display(description="Made (UTC)")
+    def created_utc(self, token: WebhookToken) -> str:
+        return words.utc(token.created_at)
+
+    @admin.display(description="Revoked (UTC)")
+    def revoked_utc(self, token: WebhookToken) -> str:
+        return words.utc(token.revoked_at)

@@ -1,0 +1,222 @@
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+
+from broker.base import BrokerError
+from tradedesk import wiring
+from tradedesk.admin.header import ALL, Header, read_header
+from tradedesk.admin.words import signed
+from tradedesk.models import BotState, IncidentKind, TradingMode, TradingState, TradingStateChange
+from tradedesk.services import kill_switch
+from tradedesk.services.callers import address_of
+from tradedesk.services.flatten import Flattened, flatten
+from tradedesk.services.kill_switch import LiveLocked, NotClean
+from tradedesk.services.scopes import UnknownScope, state_of
+
+# Halting is for everyone who is signed in. What lets orders out again, or sends some, needs this right.
+MAY_OPERATE = "tradedesk.change_tradingstate"
+HISTORY = 20
+
+
+class SwitchForm(forms.Form):
+    scope = forms.CharField(max_length=80)
+    reason = forms.CharField(max_length=500, required=False)
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a person asks the switch to do: to which scope, why, who, and from where."""
+
+    scope: str
+    reason: str
+    by: str
+    source_address: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of it: a sentence for the next page, or details to show on this one."""
+
+    level: int
+    sentence: str
+    status: int = 303
+    not_clean: NotClean | None = None
+    flattened: Flattened | None = None
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    """Show the kill switch of every scope; on POST, do what the pressed button says."""
+    if request.method != "POST":
+        return _render(request)
+    answer = act(request)
+    if answer.status == 303:
+        messages.add_message(request, answer.level, answer.sentence)
+        return HttpResponseRedirect(reverse("kill_switch"), status=303)
+    return _render(request, answer)
+
+
+def act(request: HttpRequest) -> Answer:
+    """Do what the request asks for and say what came of it. Raises PermissionDenied, DatabaseError."""
+    form = SwitchForm(request.POST)
+    do = DEEDS.get(request.POST.get("act", ""))
+    if do is None or not form.is_valid():
+        return Answer(messages.ERROR, "Nothing was done: the request names no known act or scope.", 400)
+    ask = Ask(
+        form.cleaned_data["scope"],
+        form.cleaned_data["reason"],
+        request.user.get_username(),
+        address_of(request),
+    )
+    try:
+        return do(request, ask)
+    except UnknownScope:
+        return Answer(messages.ERROR, f"Nothing was done: there is no scope {ask.scope}.", 404)
+
+
+def halt(_: HttpRequest, ask: Ask) -> Answer:
+    """Stop everything in a scope at once."""
+    switch = kill_switch.engage(
+        wiring.desk(),
+        scope=ask.scope,
+        mode=TradingMode.HALTED,
+        reason=ask.reason or "Halt button",
+        by=ask.by,
+        source_address=ask.source_address,
+    )
+    return Answer(messages.WARNING, f"{_where(ask.scope)}: halted. {_in_flight(switch.in_flight)}")
+
+
+def _reduce(request: HttpRequest, ask: Ask) -> Answer:
+    # From active it stops more, which anyone may; from halted it lets exits out again.
+    if state_of(ask.scope).mode == TradingMode.HALTED:
+        _require(request)
+    switch = kill_switch.engage(
+        wiring.desk(),
+        scope=ask.scope,
+        mode=TradingMode.REDUCING,
+        reason=ask.reason or "Entries blocked in the panel",
+        by=ask.by,
+        source_address=ask.source_address,
+    )
+    return Answer(
+        messages.WARNING,
+        f"{_where(ask.scope)}: entries are blocked, exits go through. {_in_flight(switch.in_flight)}",
+    )
+
+
+def _flatten(request: HttpRequest, ask: Ask) -> Answer:
+    _require(request)
+    result = flatten(
+        wiring.desk(),
+        scope=ask.scope,
+        reason=ask.reason or "Flatten button",
+        by=ask.by,
+        source_address=ask.source_address,
+    )
+    if result.flat:
+        return Answer(
+            messages.SUCCESS, f"{_where(ask.scope)}: flat. Two reads of the broker show nothing held."
+        )
+    return Answer(messages.ERROR, f"{_where(ask.scope)}: not flat yet.", 200, flattened=result)
+
+
+def _release(request: HttpRequest, ask: Ask) -> Answer:
+    _require(request)
+    if not ask.reason.strip():
+        return Answer(messages.ERROR, "Trading stays off: write down the reason for the release.", 400)
+    try:
+        kill_switch.release(
+            wiring.desk(),
+            scope=ask.scope,
+            reason=ask.reason,
+            by=ask.by,
+            source_address=ask.source_address,
+        )
+    except NotClean as refusal:
+        return Answer(messages.ERROR, "Trading stays off: not everything is settled.", 409, not_clean=refusal)
+    except LiveLocked as refusal:
+        return Answer(messages.ERROR, f"Trading stays off. {refusal.__doc__}", 409)
+    except BrokerError as error:
+        return Answer(messages.ERROR, f"Trading stays off: the broker could not be asked ({error}).", 409)
+    return Answer(messages.SUCCESS, f"{_where(ask.scope)}: trading is on. Nothing is sent by itself.")
+
+
+DEEDS: dict[str, Callable[[HttpRequest, Ask], Answer]] = {
+    "halt": halt,
+    "reduce": _reduce,
+    "flatten": _flatten,
+    "release": _release,
+}
+
+
+def _require(request: HttpRequest) -> None:
+    if not request.user.has_perm(MAY_OPERATE):
+        raise PermissionDenied
+
+
+def _where(scope: str) -> str:
+    return "All trading" if scope == ALL else scope.replace(":", " ", 1).capitalize()
+
+
+def _in_flight(count: int) -> str:
+    if count == 0:
+        return "No order is on its way."
+    verb = "order was" if count == 1 else "orders were"
+    return f"{count} {verb} on the way and may still fill; recovery settles what became of it."
+
+
+def _render(request: HttpRequest, answer: Answer | None = None) -> HttpResponse:
+    header = read_header()
+    context = {
+        **admin.site.each_context(request),
+        "title": "Kill switch",
+        "widest": next((state for state in header.states if state.scope == ALL), None),
+        "tree": _tree(header),
+        "may_operate": request.user.has_perm(MAY_OPERATE),
+        "flattening": _flattening(),
+        "history": list(TradingStateChange.objects.all()[:HISTORY]),
+        "answer": answer,
+        "differences": [_in_words(found) for found in answer.not_clean.differences]
+        if answer and answer.not_clean
+        else [],
+    }
+    return render(request, "panel/kill_switch.html", context, status=answer.status if answer else 200)
+
+
+def _tree(header: Header) -> list[tuple[int, TradingState]]:
+    """Return the scopes with their depth: all, then each account followed by its bots."""
+    rows = [(0, state) for state in header.states if state.scope == ALL]
+    for account in (state for state in header.states if state.account_id):
+        rows.append((1, account))
+        rows += [
+            (2, state)
+            for state in header.states
+            if state.bot is not None and state.bot.account_id == account.account_id
+        ]
+    return rows
+
+
+def _flattening() -> list[str]:
+    """Return the orders that flattening everything would send, by what the desk has booked."""
+    held = BotState.objects.exclude(quantity=0).select_related("bot").order_by("bot__slug")
+    return [
+        f"{'sell' if state.quantity > 0 else 'buy'} {abs(state.quantity)} {state.contract} ({state.bot.slug})"
+        for state in held
+    ]
+
+
+def _in_words(difference: dict[str, Any]) -> str:
+    kind = IncidentKind(difference["kind"])
+    if kind is IncidentKind.FOREIGN_ORDER:
+        return f"{kind.label}: {difference['subject']}"
+    return (
+        f"{kind.label}: {difference['subject']}, broker {signed(difference['broker'])}, "
+        f"desk {signed(difference['booked'])}"
+    )

@@ -1,0 +1,72 @@
+import getpass
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from django.core.management.base import CommandError, OutputWrapper
+
+from tradedesk.services.scopes import UnknownScope
+
+NOT_DONE, WRONG_USE = 1, 2
+LONGEST_REASON = 500
+
+
+def os_user() -> str:
+    """Return who runs the command, for the audit trail: the name of the system's user, else its number."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+def print_json(out: OutputWrapper, content: Any) -> None:
+    """Print one JSON document, for a script to read."""
+    out.write(json.dumps(content, indent=2))
+
+
+def print_table(out: OutputWrapper, head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print rows below a head, the columns aligned."""
+    lines = [tuple(map(str, row)) for row in (head, *rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        out.write("  ".join(cells).rstrip())
+
+
+def print_differences(out: OutputWrapper, differences: Sequence[dict[str, Any]]) -> None:
+    """Print how the desk's books and the broker differ."""
+    head = ("difference", "subject", "broker", "booked")
+    print_table(out, head, [(d["kind"], d["subject"], d["broker"], d["booked"]) for d in differences])
+
+
+def print_flattened(out: OutputWrapper, result: dict[str, Any]) -> None:
+    """Print how far a flatten came."""
+    if result["orders"]:
+        head = ("order", "contract", "quantity", "status")
+        rows = [
+            (order["side"], order["contract"], order["quantity"], order["status"])
+            for order in result["orders"]
+        ]
+        print_table(out, head, rows)
+    if result["flat"]:
+        out.write("Flat: the broker showed nothing held or working, twice.")
+        return
+    out.write("NOT FLAT. Last seen at the broker:")
+    for held in result["positions"]:
+        seen = held.get("error") or f"{held['quantity']:+d} {held['contract']}"
+        out.write(f"  {held['account']}: {seen}")
+    out.write("Run it again, or close at the broker.")
+
+
+def unknown_scope(error: UnknownScope) -> CommandError:
+    """Return the error of use for a scope that does not exist."""
+    return CommandError(
+        f"There is no scope “{error}”. It is all, account:NAME or bot:SLUG.", returncode=WRONG_USE
+    )
+
+
+def leave(code: int) -> NoReturn:
+    """End the command with an exit code that is not 0."""
+    sys.exit(code)
