@@ -1,4 +1,4 @@
-"""Trading alerts through the real server, beside a bare loop that does the same durable I/O and nothing else."""
+"""Trading alerts through the real server, beside a bare loop that does the same durable I/O."""
 
 import json
 import os
@@ -85,7 +85,7 @@ class Alerts:
     def __init__(self, port: int, token: str) -> None:
         self.connection = HTTPConnection("127.0.0.1", port)
         self.path = f"/webhooks/tradingview/{token}/"
-        self.bar = datetime.now(UTC).replace(microsecond=0) - timedelta(days=400)
+        self.bar = present().replace(microsecond=0) - timedelta(days=400)
         self.is_blue = False
 
     def post(self) -> None:
@@ -102,9 +102,9 @@ class Alerts:
                 "exchange": "CME_MINI",
                 "timeframe": "10",
                 "timestamp": f"{self.bar:%Y-%m-%dT%H:%M:%SZ}",
-                "timenow": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+                "timenow": f"{present():%Y-%m-%dT%H:%M:%SZ}",
             },
-            "price_data": {"open": "6842.00", "high": "6843", "low": "6841", "close": "6842.25", "volume": "9"},
+            "price_data": {"open": "6842.00", "high": "6843", "low": "6841", "close": "6842.25"},
         }
         self.connection.request("POST", self.path, json.dumps(body))
         answer = json.loads(self.connection.getresponse().read())
@@ -113,7 +113,7 @@ class Alerts:
 
 
 class Floor:
-    """The same durable commits, Redis round trips and broker requests, one after another, and nothing else."""
+    """The same durable commits, Redis round trips and broker requests, and nothing else."""
 
     def __init__(self, broker: int) -> None:
         self.database = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, prepare_threshold=1)
@@ -154,6 +154,10 @@ def at_once(alerts: list[Alerts], each: int = 60) -> dict[str, float]:
     return {**summary(times), "alerts_per_s": round(len(times) / elapsed)}
 
 
+def present() -> datetime:
+    return datetime.fromtimestamp(time.time(), UTC)
+
+
 def timed(act: Callable[[], None], times: int = WINDOW) -> list[float]:
     """Return how many milliseconds each call took."""
     result = []
@@ -171,37 +175,35 @@ def summary(times: list[float]) -> dict[str, float]:
 
 def set_up() -> list[str]:
     """Make the tables, and one strategy with one bot and its own account for every connection."""
-    import django  # noqa: PLC0415
+    import django
 
     django.setup()
-    from django.core.management import call_command  # noqa: PLC0415
+    from django.core.management import call_command
 
-    from tradedesk.models import Account, Bot, Instrument, Strategy, WebhookToken  # noqa: PLC0415
-    from tradedesk.services.tokens import digest_of  # noqa: PLC0415
+    from tradedesk.models import Account, Bot, Instrument, Strategy, WebhookToken
+    from tradedesk.services.tokens import digest_of
 
     call_command("migrate", verbosity=0)
     instrument, tokens = Instrument.objects.get(root="MES"), []
     for index in range(1, CONCURRENCY + 1):
         account = Account.objects.create(name=f"bench-{index}", broker_account=f"BENCH-{index}")
         strategy = Strategy.objects.create(slug=f"bench-{index}", instrument=instrument)
-        Bot.objects.create(
-            slug=f"bench-{index}", strategy=strategy, account=account, instrument=instrument
-        )
+        Bot.objects.create(slug=f"bench-{index}", strategy=strategy, account=account, instrument=instrument)
         tokens.append(secrets.token_urlsafe(24))
         WebhookToken.objects.create(
             strategy=strategy,
             digest=digest_of(tokens[-1]),
             last_four=tokens[-1][-4:],
-            created_at=datetime.now(UTC),
+            created_at=present(),
         )
     return tokens
 
 
 def reconcile() -> None:
     """Let openings through in every web process: their accounts are reconciled after they started."""
-    from tradedesk import wiring  # noqa: PLC0415
-    from tradedesk.models import Account  # noqa: PLC0415
-    from tradedesk.services.reconciliation import reconcile as compare  # noqa: PLC0415
+    from tradedesk import wiring
+    from tradedesk.models import Account
+    from tradedesk.services.reconciliation import reconcile as compare
 
     compare(wiring.desk(), Account.objects.all())
 
