@@ -7,7 +7,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradedesk.settings")
 
 application = get_wsgi_application()
 
-from tradedesk.tasks import settle_at_start  # noqa: E402 - needs the applications loaded
+from tradedesk import wiring  # noqa: E402 - needs the applications loaded
+from tradedesk.services.starting import settle_at_start  # noqa: E402
 
 # Openings are denied until the accounts were reconciled since the start; do not wait for the worker.
-threading.Thread(target=settle_at_start, name="settle-at-start", daemon=True).start()
+threading.Thread(target=settle_at_start, args=[wiring.desk()], name="settle-at-start", daemon=True).start()

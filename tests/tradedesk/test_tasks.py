@@ -1,5 +1,4 @@
 import inspect
-import threading
 
 import pytest
 from django.conf import settings
@@ -51,24 +50,3 @@ def test_reconcile_survives_an_account_that_does_not_answer(desk: Desk, links: F
     tasks.reconcile()
 
     assert Account.objects.get(name="second").reconciled_at is not None
-
-
-@pytest.mark.django_db(transaction=True)
-def test_start_tries_until_every_account_was_read(desk: Desk, clock: FakeClock, links: FakeLinks) -> None:
-    make_account(reconciled_at=None)
-    links.down["paper"] = BrokerNotReached("connection refused")
-    pauses: list[float] = []
-
-    def broker_comes_up_later() -> None:
-        pauses.append(clock.monotonic())
-        if len(pauses) == 3:
-            links.down.clear()
-
-    clock.during_sleep = broker_comes_up_later
-    thread = threading.Thread(target=tasks.settle_at_start)
-    thread.start()
-    thread.join(timeout=30)
-
-    assert not thread.is_alive()
-    assert [later - 1000 for later in pauses] == [1, 3, 7]
-    assert Account.objects.get(name="paper").reconciled_at == clock.now()

@@ -1,0 +1,31 @@
+import threading
+
+import pytest
+
+from broker.base import BrokerNotReached
+from tests.builders import make_account
+from tests.fakes import FakeClock, FakeLinks
+from tradedesk.models import Account
+from tradedesk.services.desk import Desk
+from tradedesk.services.starting import settle_at_start
+
+
+@pytest.mark.django_db(transaction=True)
+def test_start_tries_until_every_account_was_read(desk: Desk, clock: FakeClock, links: FakeLinks) -> None:
+    make_account(reconciled_at=None)
+    links.down["paper"] = BrokerNotReached("connection refused")
+    pauses: list[float] = []
+
+    def broker_comes_up_later() -> None:
+        pauses.append(clock.monotonic())
+        if len(pauses) == 3:
+            links.down.clear()
+
+    clock.during_sleep = broker_comes_up_later
+    thread = threading.Thread(target=settle_at_start, args=[desk])
+    thread.start()
+    thread.join(timeout=30)
+
+    assert not thread.is_alive()
+    assert [later - 1000 for later in pauses] == [1, 3, 7]
+    assert Account.objects.get(name="paper").reconciled_at == clock.now()

@@ -1,0 +1,36 @@
+import structlog
+from django.db import connection
+
+from tradedesk.models import Account
+from tradedesk.services import recovery, rounds
+from tradedesk.services.desk import Desk
+
+log = structlog.get_logger(__name__)
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
+
+
+def settle_at_start(desk: Desk) -> None:
+    """Recover and reconcile until every account was read once, with growing pauses between the tries.
+
+    Openings are denied until then. Meant for a thread of its own.
+    """
+    pause = FIRST_PAUSE_S
+    try:
+        while not _settle_once(desk):
+            desk.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_S)
+    finally:
+        connection.close()
+
+
+def _settle_once(desk: Desk) -> bool:
+    try:
+        recovery.recover(desk)
+        found = rounds.reconcile_each(desk, Account.objects.filter(enabled=True))
+    except Exception:
+        # Whatever is not there yet, the database included, may come.
+        log.exception("start.not_settled")
+        connection.close()
+        return False
+    return not found.unread
