@@ -16,7 +16,7 @@ class Admission:
 
 def admission_of(digest: str) -> Admission | None:
     """Return what a token with this SHA-256 opens, None for an unknown or revoked one. One query."""
-    (found,) = rows.run(_query(digest))
+    found = rows.read(_query(digest))
     if not found:
         return None
     strategy = _strategy(found[0])

@@ -280,6 +280,18 @@ def test_emergency_page_says_when_the_state_is_unknown(
     assert ("the halt could not be stored" in html) == (method == "post")
 
 
+def test_halt_that_cannot_be_stored_says_so(panel: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OperationalError("canceling statement due to lock timeout")
+
+    monkeypatch.setattr(kill_switch, "engage", fail)
+
+    answer = panel.post(PAGE, {"act": "halt", "scope": "all"})
+
+    assert answer.status_code == 503
+    assert "the halt could not be stored" in answer.content.decode()
+
+
 def test_missing_state_is_shown_as_unknown_everywhere(panel: Client) -> None:
     TradingState.objects.filter(scope="all").delete()
 

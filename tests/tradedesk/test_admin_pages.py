@@ -99,7 +99,7 @@ def _trade(bot: Bot, minute: int) -> None:
     make_incident(bot, subject=f"{bot.slug} {minute}")
 
 
-def test_alert_page_costs_the_same_with_one_decision_and_with_many_alerts(
+def test_alert_page_costs_eleven_queries(
     panel: Client, rows: list[Model], django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     alert = next(row for row in rows if isinstance(row, Alert))

@@ -5,6 +5,7 @@ from django.contrib.admin import ModelAdmin, ShowFacets
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.text import capfirst
 
 COUNT_CAP = 10_000
 
@@ -48,6 +49,10 @@ class PanelAdmin[M: Model](ModelAdmin):  # type: ignore[type-arg] # Django's cla
     def summary(self, request: HttpRequest, row: M) -> dict[str, Any]:
         """Return what `summary_template` shows about a row."""
         return {}
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        title = capfirst(self.opts.verbose_name_plural)
+        return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
     def render_change_form(
         self,

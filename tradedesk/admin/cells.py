@@ -6,7 +6,8 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from tradedesk.admin.outcomes import Outcome
+from tradedesk.admin.outcomes import Outcome, outcome_of_order
+from tradedesk.models import Order, OrderStatus
 
 
 def url_of(row: Model) -> str:
@@ -30,6 +31,11 @@ def chip(outcome: Outcome, label: str = "") -> SafeString:
         look.shape,
         label or look.label,
     )
+
+
+def order_chip(order: Order) -> SafeString:
+    """Return an order's status as colour, shape and word."""
+    return chip(outcome_of_order(order), str(OrderStatus(order.status).label))
 
 
 def lines(parts: Iterable[Any]) -> SafeString:

@@ -19,8 +19,9 @@ PERIODS = {
 
 
 def reason_word(reason: str) -> str:
-    """Return a reason's code as a short phrase, such as "Same color"."""
-    return reason.replace("_", " ").capitalize()
+    """Return a reason's code as a short phrase, such as "Same colour"."""
+    words = reason.replace("_", " ").capitalize()
+    return words.replace("Di ", "DI ").replace("color", "colour")
 
 
 class PeriodFilter(SimpleListFilter):
@@ -74,6 +75,9 @@ class OutcomeFilter(SimpleListFilter):
 
 
 class ReasonFilter(SimpleListFilter):
+    """Filters alerts and decisions by reason; folded away, for there are many."""
+
+    template = "panel/closed_filter.html"
     title = "reason"
     parameter_name = "reason"
 

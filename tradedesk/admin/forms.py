@@ -7,6 +7,9 @@ from tradedesk.models import Account, Bot, Strategy
 
 
 class StrategyForm(forms.ModelForm):  # type: ignore[type-arg] # as in PanelAdmin
+    class Meta:
+        labels = {"di_timeframe": "DI timeframe"}
+
     def clean_trend_timeframe(self) -> str:
         return self._timeframe("trend_timeframe")
 

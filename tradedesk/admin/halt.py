@@ -8,10 +8,9 @@ from django.views.decorators.cache import never_cache
 
 from tradedesk import wiring
 from tradedesk.admin.header import ALL
-from tradedesk.admin.kill_switch import Ask, halt
+from tradedesk.admin.kill_switch import Ask, halt, state_unknown
 from tradedesk.services import kill_switch
 from tradedesk.services.callers import address_of
-from tradedesk.services.kill_switch import Switch
 from tradedesk.services.scopes import UnknownScope
 
 log = structlog.get_logger(__name__)
@@ -31,12 +30,8 @@ def emergency(request: HttpRequest) -> HttpResponse:
             reason = request.POST.get("reason", "")[:500] or "Halt button of the emergency page"
             halt(request, Ask(ALL, reason, request.user.get_username(), address_of(request)))
             return HttpResponseRedirect(reverse("halt"), status=303)
-        return _page(request, kill_switch.status(ALL))
+        context = {"switch": kill_switch.status(ALL), "now": wiring.desk().now()}
+        return render(request, "halt.html", context)
     except (DatabaseError, UnknownScope) as error:
         log.exception("halt.state_unknown", error=type(error).__name__)
-        return _page(request, None)
-
-
-def _page(request: HttpRequest, switch: Switch | None) -> HttpResponse:
-    context = {"switch": switch, "now": wiring.desk().now(), "failed": request.method == "POST"}
-    return render(request, "halt.html", context, status=200 if switch else 503)
+        return state_unknown(request)

@@ -2,9 +2,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -19,6 +21,8 @@ from tradedesk.services.callers import address_of
 from tradedesk.services.flatten import Flattened, flatten
 from tradedesk.services.kill_switch import LiveLocked, NotClean
 from tradedesk.services.scopes import UnknownScope, state_of
+
+log = structlog.get_logger(__name__)
 
 # Halting is for everyone who is signed in. What lets orders out again, or sends some, needs this right.
 MAY_OPERATE = "tradedesk.change_tradingstate"
@@ -53,6 +57,20 @@ class Answer:
 
 def page(request: HttpRequest) -> HttpResponse:
     """Show the kill switch of every scope; on POST, do what the pressed button says."""
+    try:
+        return _page(request)
+    except DatabaseError as error:
+        log.exception("kill_switch.state_unknown", error=type(error).__name__)
+        return state_unknown(request)
+
+
+def state_unknown(request: HttpRequest) -> HttpResponse:
+    """Say in red, on the plain page, that the database did not tell or did not take the state."""
+    context = {"switch": None, "now": wiring.desk().now(), "failed": request.method == "POST"}
+    return render(request, "halt.html", context, status=503)
+
+
+def _page(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _render(request)
     answer = act(request)

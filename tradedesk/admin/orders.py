@@ -73,7 +73,7 @@ class OrderAdmin(ReadOnly[Order]):
 
     @admin.display(description="Status")
     def state(self, order: Order) -> SafeString:
-        return cells.chip(outcome_of_order(order), str(OrderStatus(order.status).label))
+        return cells.order_chip(order)
 
     @admin.display(description="Filled")
     def filled(self, order: Order) -> str:

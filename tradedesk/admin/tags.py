@@ -24,6 +24,7 @@ for filter_function in (
     words.utc,
     words.both_zones,
     words.span,
+    cells.order_chip,
     cells.url_of,
     reason_word,
 ):

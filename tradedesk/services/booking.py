@@ -18,7 +18,7 @@ from tradedesk.models import (
 from tradedesk.services import incidents, orders
 from tradedesk.services.choosing import stood_down
 from tradedesk.services.positions import BrokerView
-from tradedesk.services.records import Records, query
+from tradedesk.services.records import Records, unchanged
 from tradedesk.stores import rows
 from tradedesk.stores.positions import Snapshot
 from tradedesk.stores.rows import Statement
@@ -26,60 +26,26 @@ from tradedesk.stores.rows import Statement
 REFUSED = (OrderStatus.REJECTED, OrderStatus.DENIED, OrderStatus.CANCELLED)
 
 
-class Stale(Exception):
-    """Someone else changed the bot in between: read again, decide again."""
-
-
-class Surprised(Exception):
-    """The trading state, open orders or open incidents are not as assumed: read them, decide again."""
-
-
-class Settled(Exception):
-    """Recovery settled the order in between: read it anew."""
-
-
 def store(before: Snapshot, after: Snapshot) -> None:
     """Write the bot's next version. Raises Stale unless the database still has the version before it."""
-    if not rows.run(_next_version(before, after))[0]:
-        raise Stale
-
-
-def store_decision(before: Snapshot, after: Snapshot, decision: Decision) -> None:
-    """Write a decision that sends nothing, with the bot's next version. Raises Stale."""
-    statements = [rows.insertion(decision)]
-    if after is not before:
-        statements.append(_next_version(before, after))
-    results = rows.run(*statements)
-    if after is not before and not results[-1]:
-        raise Stale
+    rows.write(*_next_version(before, after))
 
 
 def write(
-    bot: Bot,
-    before: Snapshot,
-    after: Snapshot,
-    *,
-    decision: Decision | None,
-    order: Order | None,
-    records: Records,
+    bot: Bot, before: Snapshot, after: Snapshot, decision: Decision | None, order: Order, records: Records
 ) -> None:
-    """Write a decision, the bot's next version, and the order that follows, claimed to be sent at once.
+    """Write an order, claimed to be sent at once, with its decision and the bot's next version.
 
-    Call it in a transaction. Raises Stale when someone changed the bot in between, Surprised when the
-    records are not those that the decision was made on.
+    Raises Stale when the bot is not at that version any more, or the records are not those that the order
+    was let pass on: trading halted in between, say.
     """
-    statements = {
-        "records": query(bot),
-        "bot": _next_version(before, after) if after is not before else None,
-        "decision": rows.insertion(decision) if decision else None,
-        "order": rows.insertion(order) if order else None,
-    }
-    wanted = {name: statement for name, statement in statements.items() if statement}
-    results = dict(zip(wanted, rows.run(*wanted.values()), strict=True))
-    if results.get("bot") == []:
-        raise Stale
-    if not records.agree_with(results["records"], bot):
-        raise Surprised
+    decided = [rows.insertion(decision)] if decision else []
+    rows.write(unchanged(bot, records), *_next_version(before, after), *decided, rows.insertion(order))
+
+
+def write_idle(before: Snapshot, after: Snapshot, decision: Decision) -> None:
+    """Write a decision that sends nothing, with the bot's next version. Raises Stale."""
+    rows.write(*_next_version(before, after), rows.insertion(decision))
 
 
 def book(
@@ -96,29 +62,33 @@ def book(
     """Store an outcome on the order just sent, its fills and the bot; return the bot's next version.
 
     `was_left` says that the bot's position had no place in its target before this decision already.
-    Raises Stale when someone changed the bot in between, Settled when recovery was quicker.
+    Raises Stale when someone changed the bot in between, or recovery settled the order.
     """
     after = _after_outcome(alert, before, view, order, outcome, now)
-    fills = [rows.insertion(fill) for fill in orders.fill_rows(order, outcome, bot, now)]
     sent = {"id": order.id, "status": OrderStatus.SENT}
+    statements = [
+        rows.change(Order, sent, orders.advance(order, outcome, now)),
+        *(rows.insertion(fill) for fill in orders.fill_rows(order, outcome, bot, now)),
+        *_next_version(before, after),
+    ]
+    is_watched = order.settled_at is not None and (was_left or is_left(after))
+    if not is_watched and order.status != OrderStatus.UNCONFIRMED:
+        rows.write(*statements)
+        return after
     with transaction.atomic():
-        statements = [rows.change(Order, sent, orders.advance(order, outcome, now)), *fills]
-        if after is not before:
-            statements.append(_next_version(before, after))
-        results = rows.run(*statements)
-        if not results[0]:
-            raise Settled
-        if after is not before and not results[-1]:
-            raise Stale
+        rows.write(*statements)
         if order.status == OrderStatus.UNCONFIRMED:
             watch_order(order, bot, now)
-        if order.settled_at is not None and (was_left or is_left(after)):
+        if is_watched:
             watch_target(bot, after, now=now, why=order.note or order.status)
     return after
 
 
-def _next_version(before: Snapshot, after: Snapshot) -> Statement:
-    return rows.change(BotState, {"bot_id": before.bot_id, "version": before.version}, after.as_row())
+def _next_version(before: Snapshot, after: Snapshot) -> list[Statement]:
+    """Return what writes the bot's next version, nothing where it stays at its version."""
+    if after is before:
+        return []
+    return [rows.change(BotState, {"bot_id": before.bot_id, "version": before.version}, after.as_row())]
 
 
 def is_left(snapshot: Snapshot) -> bool:

@@ -20,11 +20,11 @@ from tradedesk.models import (
 from tradedesk.models.ids import new_id
 from tradedesk.services import booking, orders, positions
 from tradedesk.services.audit import note
-from tradedesk.services.booking import Stale
 from tradedesk.services.desk import READ_TIMEOUT_S, SUBMIT_TIMEOUT_S, Deadline, Desk, Link
 from tradedesk.services.recovery import settle_account
 from tradedesk.services.scopes import accounts_in, bots_in, state_of
 from tradedesk.stores.positions import Busy, Snapshot, seat, stored
+from tradedesk.stores.rows import Stale
 
 log = structlog.get_logger(__name__)
 

@@ -61,7 +61,7 @@ def store_alert(
         body=body,
     )
     try:
-        rows.run(rows.insertion(alert))
+        rows.write(rows.insertion(alert))
     except IntegrityError:
         return Alert.objects.get(strategy=strategy, event_key=signal.event_key), False
     return alert, True

@@ -25,6 +25,7 @@ from tradedesk.services.desk import ANSWER_WITHIN_S, READ_TIMEOUT_S, SUBMIT_TIME
 from tradedesk.services.positions import BrokerView
 from tradedesk.services.trading_state import mode_for_claim
 from tradedesk.stores.positions import Busy, Snapshot, seat, stored
+from tradedesk.stores.rows import Stale
 
 log = structlog.get_logger(__name__)
 
@@ -130,7 +131,7 @@ def _book(desk: Desk, link: Link, order: Order, bot: Bot, outcome: orders.Outcom
         try:
             with transaction.atomic():
                 return _book_once(desk, order, bot, outcome, before, view)
-        except booking.Stale:
+        except Stale:
             continue
 
 

@@ -5,11 +5,11 @@ from strategy.types import StandDown
 from tradedesk.models import Bot, Incident, IncidentKind, Order, OrderStatus, Reason
 from tradedesk.services import booking, incidents, positions
 from tradedesk.services.audit import note
-from tradedesk.services.booking import Stale
 from tradedesk.services.desk import READ_TIMEOUT_S, Desk
 from tradedesk.services.positions import BrokerView
 from tradedesk.services.trading_state import lift_reduction
 from tradedesk.stores.positions import Snapshot, seat, stored
+from tradedesk.stores.rows import Stale
 
 SEAT_WAIT_S = 5.0
 

@@ -1,4 +1,5 @@
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -8,7 +9,7 @@ from django.db import IntegrityError, transaction
 from broker.base import BrokerError
 from strategy import gate
 from strategy.machine import contradictions, fold, remember
-from strategy.types import Action, Memory
+from strategy.types import Action, Event, Memory
 from tradedesk.models import (
     Alert,
     Bot,
@@ -22,13 +23,14 @@ from tradedesk.models import (
     Reason,
 )
 from tradedesk.services import booking, incidents, orders, positions
-from tradedesk.services.booking import Settled, Stale, Surprised, is_left
+from tradedesk.services.booking import is_left
 from tradedesk.services.choosing import Choice, choose, facts_for, reason_for
 from tradedesk.services.desk import READ_TIMEOUT_S, Deadline, Desk, Link
 from tradedesk.services.positions import BrokerView
 from tradedesk.services.records import QUIET, Records, records_of
 from tradedesk.services.signals import event_of, refusal_of_alert
 from tradedesk.stores.positions import Busy, Seat, Snapshot, seat, stored
+from tradedesk.stores.rows import Stale
 
 log = structlog.get_logger(__name__)
 
@@ -93,16 +95,12 @@ class _Turn:
         while True:
             try:
                 return self._decide()
-            except Surprised:
-                self.records = records_of(self.bot)
-                continue
-            except Stale:
-                pass
-            except InFlight:
+            except (Stale, InFlight) as change:
                 if self.deadline.left_s() < LEAST_TO_SEND_S:
-                    raise Busy from None
-                self.desk.sleep(POLL_S)
-            self.seen = None
+                    raise Busy from change
+                if isinstance(change, InFlight):
+                    self.desk.sleep(POLL_S)
+            self.seen, self.records = None, records_of(self.bot)
             self.seat.snapshot = stored(self.bot.id)
 
     def _decide(self) -> Result:
@@ -121,9 +119,8 @@ class _Turn:
         before, now = self.seat.snapshot, self.desk.now()
         after = self._after(choice, now)
         decision = self._decision(choice, after, now)
-        with transaction.atomic():
-            booking.store_decision(before, after, decision)
-            self._watch(choice, before, after, None, now)
+        with self._watching(choice, before, after, None, now):
+            booking.write_idle(before, after, decision)
         self.seat.snapshot = after
         return Result(self.bot, decision, self.seat.snapshot)
 
@@ -148,9 +145,11 @@ class _Turn:
         after = self._after(choice, now)
         decision = self._decision(choice, after, now)
         order = self._intent(decision, choice, 0, now) if choice.quantity else None
-        with transaction.atomic():
-            booking.write(self.bot, before, after, decision=decision, order=order, records=self.records)
-            self._watch(choice, before, after, view, now)
+        with self._watching(choice, before, after, view, now):
+            if order is None:
+                booking.write_idle(before, after, decision)
+            else:
+                booking.write(self.bot, before, after, decision, order, self.records)
         self.seat.snapshot = after
         return decision, order
 
@@ -171,16 +170,25 @@ class _Turn:
             created_at=now,
         )
 
-    def _watch(
+    @contextmanager
+    def _watching(
         self, choice: Choice, before: Snapshot, after: Snapshot, view: BrokerView | None, now: datetime
-    ) -> None:
-        """Keep the incidents in step with a decision; as a rule none is concerned."""
-        if choice.memory is not None:
-            _note_contradictions(self.bot, choice.memory, now)
-        if view is not None and view.quantity != before.quantity:
-            booking.open_mismatch(self.bot, before.quantity, view.quantity, now)
-        if not choice.quantity and (is_left(before) or is_left(after)):
-            booking.watch_target(self.bot, after, now=now, why=choice.reason.value)
+    ) -> Iterator[None]:
+        """Keep the incidents in step with the decision written inside; as a rule none is concerned."""
+        events = contradictions(choice.memory) if choice.memory is not None else ()
+        differs = view is not None and view.quantity != before.quantity
+        is_watched = not choice.quantity and (is_left(before) or is_left(after))
+        if not (events or differs or is_watched):
+            yield
+            return
+        with transaction.atomic():
+            yield
+            if events:
+                _note_contradiction(self.bot, events, now)
+            if differs and view is not None:
+                booking.open_mismatch(self.bot, before.quantity, view.quantity, now)
+            if is_watched:
+                booking.watch_target(self.bot, after, now=now, why=choice.reason.value)
 
     def _intent(self, decision: Decision, choice: Choice, attempt: int, now: datetime) -> Order:
         return Order(
@@ -211,7 +219,6 @@ class _Turn:
     def _facts(self, memory: Memory, view: BrokerView | None) -> gate.Facts:
         now = self.desk.now()
         if any(_may_be_in_flight(order, now) for order in self.records.unfinished):
-            self.records = QUIET
             raise InFlight
         return facts_for(self.desk, self.alert, self.bot, self.seat.snapshot, memory, view, self.records, now)
 
@@ -225,13 +232,12 @@ class _Turn:
                     self.alert, self.bot, before, view, order, outcome, self.desk.now(), was_left=was_left
                 )
                 return
-            except Stale:
+            except (Stale, IntegrityError):
                 self.seat.snapshot = stored(self.bot.id)
-            except (Settled, IntegrityError):
-                # Recovery asked the broker about this order meanwhile and booked what it heard.
-                order.refresh_from_db()
-                self.seat.snapshot = stored(self.bot.id)
-                return
+                if Order.objects.get(pk=order.pk).status != OrderStatus.SENT:
+                    # Recovery asked the broker about this order meanwhile and booked what it heard.
+                    order.refresh_from_db()
+                    return
 
     def _close_alone(self, link: Link, view: BrokerView, decision: Decision) -> Order | None:
         """Send the closing half of a reversal that the broker rejected as a whole, once, under a new id."""
@@ -253,7 +259,7 @@ class _Turn:
         try:
             with transaction.atomic():
                 booking.write(self.bot, snapshot, snapshot, decision=None, order=order, records=self.records)
-        except Surprised:
+        except Stale:
             return None
         self._send(link, view, order, claimed, was_left=True)
         return order
@@ -267,11 +273,8 @@ def _may_be_in_flight(order: Order, now: datetime) -> bool:
     )
 
 
-def _note_contradictions(bot: Bot, memory: Memory, now: datetime) -> None:
+def _note_contradiction(bot: Bot, events: Sequence[Event], now: datetime) -> None:
     """Open an incident for opposite events of one indicator at one time, once."""
-    events = contradictions(memory)
-    if not events:
-        return
     subject = f"{bot.slug} {events[0].indicator} {events[0].effective_at.isoformat()}"
     if not Incident.objects.filter(kind=IncidentKind.AMBIGUOUS_EVENTS, subject=subject).exists():
         incidents.open_incident(

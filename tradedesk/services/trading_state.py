@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import connection
@@ -20,8 +21,7 @@ def mode_for_claim(account: Account, bot: Bot | None = None) -> TradingMode:
     marks = ", ".join(["%s"] * len(scopes))
     table = TradingState._meta.db_table
     sql = f"SELECT mode FROM {table} WHERE scope IN ({marks}){for_share()}"  # noqa: S608 - own table
-    (modes,) = rows.run(Statement(sql, scopes))
-    return strictest([row[0] for row in modes], len(scopes))
+    return strictest([row[0] for row in rows.read(Statement(sql, scopes))], len(scopes))
 
 
 def for_share() -> str:
@@ -74,7 +74,7 @@ def lift_reduction(account: Account, now: datetime) -> None:
         )
 
 
-def strictest(modes: list[str], expected: int) -> TradingMode:
+def strictest(modes: Sequence[str], expected: int) -> TradingMode:
     """Return the strictest of the modes that were read. Fewer than expected: halted."""
     if len(modes) < expected:
         return TradingMode.HALTED

@@ -3,17 +3,23 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from django.db import connection
+from django.db import DataError, connection, transaction
 from django.db.models import Field, Model
 from django.db.models.expressions import Col
+from psycopg.errors import DivisionByZero
 
 
 @dataclass(frozen=True)
 class Statement:
-    """SQL with its values, as the database's driver takes them."""
+    """SQL with its values, as the database's driver takes them, and how many rows it is to return."""
 
     sql: str
     values: Sequence[Any]
+    rows: int = 1
+
+
+class Stale(Exception):
+    """Something is not as it was when it was read: nothing was written. Read again, decide again."""
 
 
 def insertion(row: Model) -> Statement:
@@ -24,7 +30,7 @@ def insertion(row: Model) -> Statement:
 
 
 def change(model: type[Model], key: Mapping[str, Any], values: Mapping[str, Any]) -> Statement:
-    """Return the UPDATE of the rows whose fields equal `key`; it returns one row for each row changed."""
+    """Return the UPDATE of the rows whose fields equal `key`; one row is to have them."""
     fields = _fields(model)
     prepared = [_prepared(fields[name], value) for name, value in (*values.items(), *key.items())]
     return Statement(_update(model, tuple(values), tuple(key)), prepared)
@@ -46,33 +52,49 @@ def load[M: Model](model: type[M], values: Sequence[Any]) -> M:
     return model.from_db(connection.alias, list(_fields(model)), converted)
 
 
-def run(*statements: Statement) -> list[list[tuple[Any, ...]]]:
-    """Run statements in order and return what each returned; PostgreSQL takes them in one round trip.
-
-    Raises Django's database errors.
-    """
-    with connection.wrap_database_errors:
-        if connection.vendor == "postgresql" and len(statements) > 1:
-            connection.ensure_connection()
-            with connection.connection.pipeline():
-                return _run(statements)
-        return _run(statements)
-
-
-def _run(statements: Sequence[Statement]) -> list[list[tuple[Any, ...]]]:
-    cursors = []
-    for statement in statements:
-        cursor = connection.cursor()
+def read(statement: Statement) -> list[tuple[Any, ...]]:
+    """Return the rows of a SELECT."""
+    with connection.cursor() as cursor:
         cursor.execute(statement.sql, statement.values)
-        cursors.append(cursor)
-    return [
-        cursor.fetchall() if _returns_rows(statement) else []
-        for cursor, statement in zip(cursors, statements, strict=True)
-    ]
+        return list(cursor.fetchall())
 
 
-def _returns_rows(statement: Statement) -> bool:
-    return not statement.sql.startswith("INSERT")
+def write(*statements: Statement) -> None:
+    """Run the statements as one: each returns as many rows as it is to, or none of them is done.
+
+    PostgreSQL takes them as a single statement, in one round trip. Raises Stale when a count is wrong, else
+    Django's database errors.
+    """
+    if connection.vendor != "postgresql":
+        _write_in_turn(statements)
+    elif connection.in_atomic_block:
+        with transaction.atomic():
+            _write_at_once(statements)
+    else:
+        _write_at_once(statements)
+
+
+def _write_in_turn(statements: Sequence[Statement]) -> None:
+    with transaction.atomic():
+        for statement in statements:
+            if len(read(statement)) != statement.rows:
+                raise Stale
+
+
+def _write_at_once(statements: Sequence[Statement]) -> None:
+    """A count that is not right divides by zero, and the database takes all of it back."""
+    parts = ", ".join(f"s{number} AS ({statement.sql})" for number, statement in enumerate(statements))
+    counts = " AND ".join(
+        f"(SELECT count(*) FROM s{number}) = {statement.rows}" for number, statement in enumerate(statements)
+    )
+    sql = f"WITH {parts} SELECT 1 / CASE WHEN {counts} THEN 1 ELSE 0 END"
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [value for statement in statements for value in statement.values])
+    except DataError as error:
+        if isinstance(error.__cause__, DivisionByZero):
+            raise Stale from None
+        raise
 
 
 @cache
@@ -105,7 +127,7 @@ def _converted(value: Any, column: Col, steps: list[Any]) -> Any:
 def _insert(model: type[Model]) -> str:
     columns = ", ".join(f'"{field.column}"' for field in _fields(model).values())
     marks = ", ".join(["%s"] * len(_fields(model)))
-    return f'INSERT INTO "{model._meta.db_table}" ({columns}) VALUES ({marks})'  # noqa: S608 - own names
+    return f'INSERT INTO "{model._meta.db_table}" ({columns}) VALUES ({marks}) RETURNING 1'  # noqa: S608 - own names
 
 
 @cache
