@@ -127,7 +127,7 @@ def _converted(value: Any, column: Col, steps: list[Any]) -> Any:
 def _insert(model: type[Model]) -> str:
     columns = ", ".join(f'"{field.column}"' for field in _fields(model).values())
     marks = ", ".join(["%s"] * len(_fields(model)))
-    return f'INSERT INTO "{model._meta.db_table}" ({columns}) VALUES ({marks}) RETURNING 1'  # noqa: S608 - own names
+    return f'INSERT INTO "{model._meta.db_table}" ({columns}) VALUES ({marks}) RETURNING 1'
 
 
 @cache
@@ -136,4 +136,4 @@ def _update(model: type[Model], values: tuple[str, ...], key: tuple[str, ...]) -
     settings = ", ".join(f'"{fields[name].column}" = %s' for name in values)
     condition = " AND ".join(f'"{fields[name].column}" = %s' for name in key)
     table = model._meta.db_table
-    return f'UPDATE "{table}" SET {settings} WHERE {condition} RETURNING 1'  # noqa: S608 - own names
+    return f'UPDATE "{table}" SET {settings} WHERE {condition} RETURNING 1'

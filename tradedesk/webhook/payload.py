@@ -13,9 +13,11 @@ ABSENT = {"", "na", "NaN", "null"}
 PRICES = ("open", "high", "low", "close", "volume")
 LONGEST = {"symbol": 32, "exchange": 32, "timeframe": 8, "contract": 32}
 PLAIN = re.compile(r"[\x21-\x7e]+")
-NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?")
+NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2})?")
+EPOCH = re.compile(r"[0-9]{9,13}")
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
-MOST_DIGITS = 12
+# What the column of a price holds; more would be rounded up to a number that it does not.
+SMALLEST, LARGEST = Decimal("1e-8"), Decimal(10**12 - 1)
 
 
 class Invalid(Exception):
@@ -157,16 +159,16 @@ def _number(text: str) -> Decimal | None:
         number = Decimal(text)
     except InvalidOperation:
         return None
-    return number if number.is_finite() and (not number or abs(number.adjusted()) < MOST_DIGITS) else None
+    return number if not number or SMALLEST <= abs(number) <= LARGEST else None
 
 
 def _moment(text: str) -> datetime | None:
     """Return the aware UTC time in ISO-8601 or in epoch seconds or milliseconds, None where there is none."""
     try:
-        if re.fullmatch(r"\d{9,13}", text):
+        if EPOCH.fullmatch(text):
             seconds = int(text) / 1000 if len(text) > 11 else int(text)
             return datetime.fromtimestamp(seconds, UTC)
         moment = datetime.fromisoformat(text)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -1,10 +1,14 @@
-import json
+import re
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import structlog
 from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -22,6 +26,16 @@ log = structlog.get_logger(__name__)
 
 LARGEST_BODY = 65_536
 HEARTBEAT = "HEARTBEAT"
+TOKEN_FIELD = re.compile(r'("token"\s*:\s*)"(?:[^"\\]|\\.)*"?')
+
+
+class AlwaysJson(BaseContentNegotiation):
+    """Answers in JSON whatever the sender says it accepts: an alert must not be lost over a header."""
+
+    def select_renderer(
+        self, request: Request, renderers: Sequence[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        return renderers[0], str(renderers[0].media_type)
 
 
 class TradingViewWebhook(APIView):
@@ -29,6 +43,7 @@ class TradingViewWebhook(APIView):
 
     authentication_classes = ()
     permission_classes = ()
+    content_negotiation_class = AlwaysJson
     schema = None
 
     def post(self, request: Request, token: str | None = None) -> Response:
@@ -48,10 +63,9 @@ def _answer(desk: Desk, request: HttpRequest, token: str | None) -> Response:
     if not auth.is_allowed(address):
         return answers.forbidden()
     content, problem = _parse(body)
-    if token is None:
-        token = content.get("token") if isinstance(content.get("token"), str) else ""
+    token = token or _token_in(content)
     try:
-        admission = auth.admit(str(token))
+        admission = auth.admit(token)
     except DatabaseError:
         log.exception("webhook.database")
         return answers.unavailable()
@@ -61,7 +75,7 @@ def _answer(desk: Desk, request: HttpRequest, token: str | None) -> Response:
     limit = settings.WEBHOOK_RATE_PER_MINUTE
     if limit and count_this_minute(f"webhook:{strategy.id}", desk.now()) > limit:
         return answers.refused(429, "throttled", f"More than {limit} alerts in this minute.")
-    kept = _without_token(body, content, str(token))
+    kept = _without_token(body, token)
     try:
         if problem is not None:
             raise problem
@@ -107,12 +121,24 @@ def _parse(body: bytes) -> tuple[dict[str, Any], Invalid | None]:
         return {}, invalid
 
 
-def _without_token(body: bytes, content: dict[str, Any], token: str) -> str:
-    """Return the body as text with the token cut out, however the token was spelt in it."""
-    text = body.decode(errors="replace").replace("\x00", "\ufffd")
-    if content.get("token") == token and token and json.dumps(token)[1:-1] not in text:
-        text = json.dumps({**content, "token": "[token]"})
-    return text.replace(token, "[token]") if token else text
+def _token_in(content: dict[str, Any]) -> str:
+    token = content.get("token")
+    return token if isinstance(token, str) else ""
+
+
+def _without_token(body: bytes, token: str) -> str:
+    """Return the body as text with every token cut out: what the field holds, and the right one anywhere."""
+    text = TOKEN_FIELD.sub(r'\1"[token]"', body.decode(errors="replace").replace("\x00", "\ufffd"))
+    if "\\u" in text:
+        text = _spelt(token).sub("[token]", text)
+    return text.replace(token, "[token]")
+
+
+@lru_cache(maxsize=64)
+def _spelt(token: str) -> re.Pattern[str]:
+    """Return what finds a token in JSON text, where any letter may be written as a number."""
+    letters = (rf"(?:{re.escape(letter)}|\\u(?i:{ord(letter):04x}))" for letter in token)
+    return re.compile("".join(letters))
 
 
 def _rejected(strategy: Strategy, invalid: Invalid, body: str, address: str, desk: Desk) -> Response:
