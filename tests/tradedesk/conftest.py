@@ -15,8 +15,9 @@ from tests.builders import (
     make_token,
     make_user,
 )
-from tests.fakes import START
-from tradedesk.models import AuditEntry, Cause, TradingMode, TradingStateChange
+from tests.fakes import START, FakeClock
+from tests.posting import Teller
+from tradedesk.models import AuditEntry, Bot, Cause, TradingMode, TradingStateChange
 from tradedesk.services.desk import Desk
 
 
@@ -39,6 +40,20 @@ def viewer(desk: Desk) -> Client:
     client = Client()
     client.force_login(make_user("eve"))
     return client
+
+
+@pytest.fixture
+def bot(desk: Desk) -> Bot:
+    """Return a bot on MES whose strategy lets in alerts with TOKEN."""
+    bot = make_bot()
+    make_token(bot.strategy)
+    return bot
+
+
+@pytest.fixture
+def tell(bot: Bot, clock: FakeClock) -> Teller:
+    """Return what posts events of the bot's chart."""
+    return Teller(clock)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@ from typing import Any
 from django.core.validators import MinValueValidator
 from django.db import models, transaction
 
+from tradedesk.models.controls import TradingMode, TradingState
 from tradedesk.models.ids import new_id
 
 
@@ -43,8 +44,6 @@ class Account(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save, and give a new account its trading state; a live one is halted until a person releases it."""
         super().save(*args, **kwargs)
-        from tradedesk.models.controls import TradingMode, TradingState  # noqa: PLC0415 - models refer to each other
-
         state = TradingState.ensure(f"account:{self.name}", account=self)
         if self.environment == Environment.LIVE and state.mode == TradingMode.ACTIVE:
             TradingState.objects.filter(pk=state.pk).update(
@@ -156,8 +155,6 @@ class Bot(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save, and give a new bot its trading state and its empty position."""
         super().save(*args, **kwargs)
-        from tradedesk.models.controls import TradingState  # noqa: PLC0415 - models refer to each other
-
         TradingState.ensure(f"bot:{self.slug}", bot=self)
         BotState.objects.get_or_create(bot=self)
 

@@ -2,7 +2,6 @@ from typing import Self
 
 from django.db import models
 
-from tradedesk.models.bots import Account, Bot
 from tradedesk.models.ids import new_id
 
 
@@ -28,9 +27,11 @@ class TradingState(models.Model):
 
     scope = models.CharField(max_length=80, primary_key=True)
     account = models.OneToOneField(
-        Account, models.CASCADE, null=True, blank=True, related_name="trading_state"
+        "tradedesk.Account", models.CASCADE, null=True, blank=True, related_name="trading_state"
     )
-    bot = models.OneToOneField(Bot, models.CASCADE, null=True, blank=True, related_name="trading_state")
+    bot = models.OneToOneField(
+        "tradedesk.Bot", models.CASCADE, null=True, blank=True, related_name="trading_state"
+    )
     mode = models.CharField(max_length=8, choices=TradingMode, default=TradingMode.ACTIVE)
     cause = models.CharField(max_length=8, choices=Cause, default=Cause.PERSON)
     reason = models.CharField(max_length=500, blank=True)
@@ -44,9 +45,9 @@ class TradingState(models.Model):
         return f"{self.scope}: {self.mode}"
 
     @classmethod
-    def ensure(cls, scope: str, *, account: Account | None = None, bot: Bot | None = None) -> Self:
+    def ensure(cls, scope: str, **owner: models.Model) -> Self:
         """Return the state that belongs to an account or bot, made active for a new one, renamed with it."""
-        state, created = cls.objects.get_or_create(account=account, bot=bot, defaults={"scope": scope})
+        state, created = cls.objects.get_or_create(**owner, defaults={"scope": scope})
         if not created and state.scope != scope:
             cls.objects.filter(pk=state.pk).update(scope=scope)
             state.scope = scope

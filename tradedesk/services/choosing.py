@@ -4,7 +4,15 @@ from typing import Any
 
 from broker.base import BrokerContract
 from strategy import gate, sessions, sizing, symbols
-from strategy.machine import action_for, cause, explain_no_change, fold, memory_of, newest_event
+from strategy.machine import (
+    action_for,
+    cause,
+    contradictions,
+    explain_no_change,
+    fold,
+    memory_of,
+    newest_event,
+)
 from strategy.types import Action, Color, Direction, Event, Memory, NoChange, StandDown
 from tradedesk.models import Alert, Bot, Environment, IncidentKind, OrderPurpose, Reason
 from tradedesk.services.desk import Desk
@@ -38,10 +46,13 @@ def choose(
     """
     target, held = fold(memory).position, view.quantity if view else 0
     quantity = sizing.order_quantity(held, target, bot.size)
+    reason = reason_for(snapshot, memory, event_of(alert))
     if view is not None and quantity == 0:
         figures = f"broker holds {held}, booked {snapshot.quantity}"
-        return Choice(Reason.POSITION_MISMATCH, memory, detail={"figures": figures})
-    reason = reason_for(snapshot, memory, event_of(alert))
+        code = reason if held == snapshot.quantity else Reason.POSITION_MISMATCH
+        if code is Reason.POSITION_MISMATCH and target is not Direction.NONE:
+            memory = stood_down(memory, alert, code)
+        return Choice(code, memory, detail={"figures": figures})
     if target is Direction.NONE:
         return _close(view, facts, memory, reason, {})
     refusal = gate.refusal_of_opening(replace(facts, order=quantity))
@@ -82,7 +93,8 @@ def facts_for(
         unfinished_opening=any(order.purpose == OrderPurpose.OPEN for order in records.unfinished),
         unfinished_closing=any(order.purpose != OrderPurpose.OPEN for order in records.unfinished),
         mismatch_open=any(kind in MISMATCHES for kind in records.open_kinds),
-        ambiguity_open=IncidentKind.AMBIGUOUS_EVENTS in records.open_kinds,
+        ambiguity_open=IncidentKind.AMBIGUOUS_EVENTS in records.open_kinds
+        or event_of(alert) in contradictions(memory),
         session_open=bot.account.environment == Environment.PAPER or sessions.is_open(now),
         contract_confirmed=contract is not None and terms_agree(bot.instrument, contract),
         contract_is_front=contract is not None and _holds_only(view, contract),

@@ -1,5 +1,5 @@
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import structlog
@@ -7,6 +7,8 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from broker.base import BrokerError
+from strategy import gate
+from strategy.types import Direction
 from tradedesk.models import (
     Account,
     Alert,
@@ -20,9 +22,10 @@ from tradedesk.models import (
     TradingMode,
 )
 from tradedesk.services import booking, orders, positions, trading
-from tradedesk.services.choosing import stood_down
+from tradedesk.services.choosing import facts_for, stood_down
 from tradedesk.services.desk import ANSWER_WITHIN_S, READ_TIMEOUT_S, SUBMIT_TIMEOUT_S, Desk, Link
 from tradedesk.services.positions import BrokerView
+from tradedesk.services.records import records_of
 from tradedesk.services.trading_state import mode_for_claim
 from tradedesk.stores.positions import Busy, Snapshot, seat, stored
 from tradedesk.stores.rows import Stale
@@ -170,8 +173,10 @@ def _send_late(desk: Desk, link: Link, order: Order, bot: Bot) -> orders.Outcome
 
 def _late_refusal(desk: Desk, order: Order, bot: Bot, view: BrokerView) -> str:
     """Return why an order that waited must not go any more, "" when it may."""
-    mode = mode_for_claim(bot.account, bot)
+    mode, snapshot = mode_for_claim(bot.account, bot), stored(bot.id)
     after = view.quantity + order.signed_quantity
+    if Direction.of(view.quantity) is snapshot.state.position:
+        return f"Not sent late: the broker holds {view.quantity}, which is the target by now."
     if order.purpose == OrderPurpose.CLOSE:
         is_toward_flat = order.signed_quantity * view.quantity < 0 and abs(after) < abs(view.quantity)
         if mode is TradingMode.HALTED or not is_toward_flat or after * view.quantity < 0:
@@ -180,10 +185,25 @@ def _late_refusal(desk: Desk, order: Order, bot: Bot, view: BrokerView) -> str:
     age_s = (desk.now() - order.created_at).total_seconds()
     if desk.max_alert_age_s and age_s > desk.max_alert_age_s:
         return f"Not sent late: {age_s:.0f} s old, at most {desk.max_alert_age_s:g} s."
-    fits = abs(after) == bot.size and after * order.signed_quantity > 0
-    if mode is not TradingMode.ACTIVE or not fits:
-        return f"Not sent late: {mode.label}, the broker holds {view.quantity}."
-    return ""
+    fits = abs(after) == bot.size and Direction.of(after) is snapshot.state.position
+    if not fits or order.decision is None:
+        target = snapshot.state.position.value
+        return f"Not sent late: {mode.label}, the target is {target}, the broker holds {view.quantity}."
+    return _gate_refusal(desk, order, order.decision.alert, bot, snapshot, view, mode)
+
+
+def _gate_refusal(
+    desk: Desk, order: Order, alert: Alert, bot: Bot, snapshot: Snapshot, view: BrokerView, mode: TradingMode
+) -> str:
+    """Return what the gate has against an opening that waited, "" when it lets it pass."""
+    records = records_of(bot)
+    others = [other for other in records.unfinished if other.pk != order.pk]
+    records = replace(records, unfinished=others)
+    facts = facts_for(desk, alert, bot, snapshot, snapshot.memory, view, records, desk.now())
+    # The position was read a moment ago and is compared by the gate itself.
+    facts = replace(facts, order=order.signed_quantity, mode=mode.value, reconciled=True)
+    refusal = gate.refusal_of_opening(facts)
+    return f"Not sent late: {refusal.code}, {refusal.figures}." if refusal else ""
 
 
 def _alerts(desk: Desk) -> Iterator[Row]:

@@ -1,10 +1,13 @@
+from datetime import datetime
+
 from django.db import transaction
 
 from strategy.machine import remember
-from strategy.types import StandDown
-from tradedesk.models import Bot, Incident, IncidentKind, Order, OrderStatus, Reason
+from strategy.types import Direction, StandDown
+from tradedesk.models import Bot, Incident, IncidentKind, Order, OrderPurpose, OrderStatus, Reason
 from tradedesk.services import booking, incidents, positions
 from tradedesk.services.audit import note
+from tradedesk.services.choosing import stood_down
 from tradedesk.services.desk import READ_TIMEOUT_S, Desk
 from tradedesk.services.positions import BrokerView
 from tradedesk.services.trading_state import lift_reduction
@@ -23,25 +26,60 @@ def resolve(
 ) -> Incident:
     """Close an incident by a person's word, with `adopt` after booking the broker's position as the bot's.
 
-    An unconfirmed order whose incident is resolved counts as lost from then on: the person has looked.
-    Raises CannotAdopt, BrokerError, Busy.
+    An unconfirmed order whose incident is resolved counts as lost from then on: the person has looked. A lost
+    opening stands the bot down, since its time has passed. Raises CannotAdopt, BrokerError, Busy.
     """
     bot = incident.bot
     if adopt:
         if incident.kind != IncidentKind.POSITION_MISMATCH or bot is None:
             raise CannotAdopt
         _adopt(desk, bot)
+    if incident.kind == IncidentKind.ORDER_UNCONFIRMED:
+        _declare_lost(desk, incident.subject, f"Declared lost by {by}: {reason}")
     now = desk.now()
     with transaction.atomic():
-        if incident.kind == IncidentKind.ORDER_UNCONFIRMED:
-            Order.objects.filter(client_order_id=incident.subject, status=OrderStatus.UNCONFIRMED).update(
-                status=OrderStatus.LOST, settled_at=now, note=f"Declared lost by {by}: {reason}"
-            )
         incidents.close(incident, now=now, reason=reason, by=by)
         lift_reduction(incident.account, now)
         note(by, "resolve incident", str(incident.id), {"adopt": adopt}, reason, source_address, now)
     incident.refresh_from_db()
     return incident
+
+
+def _declare_lost(desk: Desk, client_order_id: str, why: str) -> None:
+    orders = Order.objects.select_related("bot", "decision__alert")
+    order = orders.filter(client_order_id=client_order_id, status=OrderStatus.UNCONFIRMED).first()
+    if order is None:
+        return
+    if order.bot is None:
+        _mark_lost(order, why, desk.now())
+        return
+    with seat(order.bot.id, wait_s=SEAT_WAIT_S, sleep=desk.sleep) as taken:
+        taken.snapshot = _book_lost(desk, order, order.bot, why)
+
+
+def _book_lost(desk: Desk, order: Order, bot: Bot, why: str) -> Snapshot:
+    """Mark the order lost and give up the target that it was to reach."""
+    while True:
+        before = after = stored(bot.id)
+        is_opening = order.purpose in (OrderPurpose.OPEN, OrderPurpose.REVERSE)
+        if is_opening and order.decision and before.state.position is Direction.of(order.signed_quantity):
+            memory = stood_down(before.memory, order.decision.alert, Reason.ORDER_UNCONFIRMED)
+            after = before.changed(desk.now(), memory=memory)
+        try:
+            with transaction.atomic():
+                _mark_lost(order, why, desk.now())
+                if after is not before:
+                    booking.store(before, after)
+                booking.watch_target(bot, after, now=desk.now(), why=why)
+            return after
+        except Stale:
+            continue
+
+
+def _mark_lost(order: Order, why: str, now: datetime) -> None:
+    Order.objects.filter(pk=order.pk, status=OrderStatus.UNCONFIRMED).update(
+        status=OrderStatus.LOST, settled_at=now, note=why
+    )
 
 
 def _adopt(desk: Desk, bot: Bot) -> None:

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from broker.base import BrokerError
 from strategy import gate
 from strategy.machine import contradictions, fold, remember
-from strategy.types import Action, Event, Memory
+from strategy.types import Action, Direction, Event, Memory
 from tradedesk.models import (
     Alert,
     Bot,
@@ -110,9 +110,23 @@ class _Turn:
         memory = None if refusal else remember(before.memory, event, self.desk.event_window)
         if memory is None:
             return self._stand(Choice(refusal or Reason.EVENT_WINDOW))
-        if fold(memory).position is before.held:
+        is_held = fold(memory).position is before.held and not self._is_in_doubt(memory)
+        if is_held or self._is_on_its_way(memory):
             return self._stand(Choice(reason_for(before, memory, event), memory))
         return self._trade(memory)
+
+    def _is_in_doubt(self, memory: Memory) -> bool:
+        """Tell whether the target moved to what is booked while an order may have moved what is held."""
+        has_moved = fold(memory).position is not self.seat.snapshot.state.position
+        return has_moved and Order.objects.filter(bot=self.bot, settled_at=None).exists()
+
+    def _is_on_its_way(self, memory: Memory) -> bool:
+        """Tell whether an order works already toward a target that the event leaves where it was."""
+        before, target = self.seat.snapshot, fold(memory).position
+        if target in (Direction.NONE, before.held) or target is not before.state.position:
+            return False
+        side = OrderSide.BUY if target is Direction.LONG else OrderSide.SELL
+        return Order.objects.filter(bot=self.bot, settled_at=None, side=side).exists()
 
     def _stand(self, choice: Choice) -> Result:
         """Store a decision that sends nothing."""

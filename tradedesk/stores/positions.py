@@ -31,18 +31,22 @@ end
 return {0, false}
 """
 
-# KEYS: lock, state. ARGV: token, version, state. An older version never replaces a newer one.
+# KEYS: lock, state. ARGV: token, version, state, version to be replaced in any case. An older version never
+# replaces a newer one, unless the database does not know the newer one; what is unreadable is older than all.
 WRITE_AND_UNLOCK = """
 if ARGV[3] ~= '' then
-  local held = redis.call('GET', KEYS[2])
-  local ok, decoded = pcall(cjson.decode, held or '')
-  if not held or not ok or tonumber(decoded.version or 0) < tonumber(ARGV[2]) then
+  local version = -1
+  local text = redis.pcall('GET', KEYS[2])
+  local ok, held = pcall(cjson.decode, text)
+  if ok and type(held) == 'table' and type(held.version) == 'number' then version = held.version end
+  if version >= 2^53 or version < tonumber(ARGV[2]) or version == tonumber(ARGV[4]) then
     redis.call('SET', KEYS[2], ARGV[3])
   end
 end
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return 1
 """
+LARGEST_VERSION, LARGEST_QUANTITY = 2**53 - 1, 2**31 - 1
 
 
 # What a snapshot works out from its memory alone.
@@ -119,14 +123,14 @@ class Snapshot:
             price, updated = content["average_price"], content["last_updated"]
             return cls(
                 bot_id=bot_id,
-                version=content["version"],
-                quantity=content["quantity"],
-                average_price=None if price is None else Decimal(price),
-                contract=content["contract"],
+                version=_whole(content["version"], 0, LARGEST_VERSION),
+                quantity=_whole(content["quantity"], -LARGEST_QUANTITY, LARGEST_QUANTITY),
+                average_price=None if price is None else _finite(price),
+                contract=str(content["contract"]),
                 memory=memories.from_json(content["memory"]),
-                updated_at=None if updated is None else datetime.fromisoformat(updated),
+                updated_at=None if updated is None else _aware(updated),
             )
-        except (ValueError, KeyError, TypeError, ArithmeticError):
+        except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError):
             return None
 
     @classmethod
@@ -152,6 +156,26 @@ class Snapshot:
             "memory": self.memory_json,
             "updated_at": self.updated_at,
         }
+
+
+def _whole(value: object, least: int, most: int) -> int:
+    if type(value) is not int or not least <= value <= most:
+        raise ValueError(f"not a whole number from {least} to {most}: {value!r}")
+    return value
+
+
+def _finite(text: str) -> Decimal:
+    price = Decimal(text)
+    if not price.is_finite():
+        raise ValueError(f"not a price: {text!r}")
+    return price
+
+
+def _aware(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"time without a zone: {text!r}")
+    return moment
 
 
 # The last snapshot that this process worked with, by bot: one version of a bot is always the same.
@@ -233,7 +257,10 @@ def _lock_and_read(
 def _write_and_unlock(bot_id: UUID, token: str, taken: Seat) -> None:
     changed = taken.snapshot is not taken.in_redis
     _latest[bot_id] = taken.snapshot
-    arguments = [token, taken.snapshot.version, taken.snapshot.to_json() if changed else ""]
+    # Ahead of the database is a copy from before the database was put back: it must not wait to be believed.
+    copied = taken.in_redis.version if taken.in_redis else 0
+    unknown = copied if copied > taken.snapshot.version else ""
+    arguments = [token, taken.snapshot.version, taken.snapshot.to_json() if changed else "", unknown]
     try:
         redis.call(lambda client: client.register_script(WRITE_AND_UNLOCK)(_keys(bot_id), arguments))
     except RedisUnavailable:
