@@ -23,7 +23,7 @@ class Reason(TextChoices):
     UNKNOWN_SYMBOL = "UNKNOWN_SYMBOL", "The alert's symbol is not the strategy's instrument."
     WRONG_TIMEFRAME = "WRONG_TIMEFRAME", "The alert's timeframe is not the strategy's."
     INTRABAR = "INTRABAR", "The alert fired before its bar closed, and the strategy takes closed bars only."
-    FUTURE_BAR = "FUTURE_BAR", "The bar opens more than two minutes in the future."
+    FUTURE_BAR = "FUTURE_BAR", "The bar or the alert lies more than two minutes in the future."
     EVENT_WINDOW = "EVENT_WINDOW", "The event is older than the window of events that the bot remembers."
 
     HALTED = "HALTED", "Trading is halted."
@@ -41,7 +41,7 @@ class Reason(TextChoices):
     CONTRACT_MISMATCH = "CONTRACT_MISMATCH", "The chart shows another contract than the desk would trade."
     BROKER_UNREACHABLE = "BROKER_UNREACHABLE", "The broker could not be asked for the position."
     BROKER_REJECTED = "BROKER_REJECTED", "The broker rejected the order."
-    NOT_REACHED = "NOT_REACHED", "Time ran out before this bot's turn; recovery decides it."
+    NOT_REACHED = "NOT_REACHED", "Time ran out, or records could not be read; recovery decides it."
 
     FLATTEN = "FLATTEN", "A person asked to close the position."
     ADOPTED = "ADOPTED", "A person adopted the broker's position."
@@ -62,7 +62,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.UNKNOWN_SYMBOL: "Make the alert on the strategy's symbol, or give the strategy that instrument.",
     Reason.WRONG_TIMEFRAME: "Make the alert on a chart with the strategy's timeframe.",
     Reason.INTRABAR: 'Set the alert to "Once per bar close", or switch off "bar close only" on the strategy.',
-    Reason.FUTURE_BAR: "Check the clock of this machine, and the {{time}} placeholder of the alert.",
+    Reason.FUTURE_BAR: "Check the clock of this machine, and the {{time}} and {{timenow}} of the alert.",
     Reason.EVENT_WINDOW: "Nothing to do for the position. Find out why the alert came so late.",
     Reason.HALTED: "Release the kill switch when you are sure. Nothing is sent by itself afterwards.",
     Reason.REDUCING: "See the open incidents of the account, or set the trading state to active.",

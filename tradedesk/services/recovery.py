@@ -182,9 +182,6 @@ def _late_refusal(desk: Desk, order: Order, bot: Bot, view: BrokerView) -> str:
         if mode is TradingMode.HALTED or not is_toward_flat or after * view.quantity < 0:
             return f"Not sent late: {mode.label}, the broker holds {view.quantity}."
         return ""
-    age_s = (desk.now() - order.created_at).total_seconds()
-    if desk.max_alert_age_s and age_s > desk.max_alert_age_s:
-        return f"Not sent late: {age_s:.0f} s old, at most {desk.max_alert_age_s:g} s."
     fits = abs(after) == bot.size and Direction.of(after) is snapshot.state.position
     if not fits or order.decision is None:
         target = snapshot.state.position.value

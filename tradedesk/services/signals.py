@@ -48,7 +48,7 @@ def refusal_of_alert(alert: Alert, strategy: Strategy) -> Reason | None:
         return Reason.UNKNOWN_SYMBOL
     if timeframe is None or timeframe != parse_timeframe(expected):
         return Reason.WRONG_TIMEFRAME
-    if alert.bar_open - alert.received_at > FUTURE_BAR_AFTER:
+    if max(alert.bar_open, alert.fired_at) - alert.received_at > FUTURE_BAR_AFTER:
         return Reason.FUTURE_BAR
     if strategy.bar_close_only and alert.fired_at < alert.bar_open + timeframe:
         return Reason.INTRABAR

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 
 from broker.base import BrokerError
 from strategy import gate
@@ -29,7 +29,7 @@ from tradedesk.services.desk import READ_TIMEOUT_S, Deadline, Desk, Link
 from tradedesk.services.positions import BrokerView
 from tradedesk.services.records import QUIET, Records, records_of
 from tradedesk.services.signals import event_of, refusal_of_alert
-from tradedesk.stores.positions import Busy, Seat, Snapshot, seat, stored
+from tradedesk.stores.positions import Busy, Seat, Snapshot, Unreadable, seat, stored
 from tradedesk.stores.rows import Stale
 
 log = structlog.get_logger(__name__)
@@ -44,12 +44,13 @@ IN_FLIGHT_S = 3.0
 class Result:
     """What one bot made of an alert: the decision as stored, its last order, and the bot afterwards.
 
-    `decision` is None where time ran out before the bot's turn.
+    `decision` is None where time ran out before the bot's turn, or where its records could not be read or
+    written; `snapshot` is None where even the bot's state is not known.
     """
 
     bot: Bot
     decision: Decision | None
-    snapshot: Snapshot
+    snapshot: Snapshot | None
     order: Order | None = None
 
 
@@ -63,19 +64,31 @@ def process(desk: Desk, alert: Alert, bots: Sequence[Bot], deadline: Deadline) -
 
 
 def decide(desk: Desk, alert: Alert, bot: Bot, deadline: Deadline) -> Result:
-    """Decide an alert for one bot and send what follows, alone on this bot until it is done."""
+    """Decide an alert for one bot and send what follows, alone on this bot until it is done.
+
+    A bot whose records cannot be read or written holds up no other: recovery comes back to it.
+    """
     try:
         with seat(bot.id, wait_s=deadline.left_s(), sleep=desk.sleep) as taken:
             return _Turn(desk, alert, bot, taken, deadline).take()
     except Busy:
         log.warning("decision.not_reached", alert=str(alert.id), bot=bot.slug)
-        return Result(bot, None, stored(bot.id))
     except IntegrityError:
         # Recovery and the request decided the same alert; the database let one of them through.
+        log.info("decision.made_elsewhere", alert=str(alert.id), bot=bot.slug)
+    except (DatabaseError, Unreadable):
+        log.exception("decision.failed", alert=str(alert.id), bot=bot.slug)
+    return _as_stored(alert, bot)
+
+
+def _as_stored(alert: Alert, bot: Bot) -> Result:
+    """Return what the database has of an alert and a bot, as far as it can be read."""
+    try:
         decision = Decision.objects.filter(alert=alert, bot=bot).first()
-        if decision is None:
-            raise
-        return Result(bot, decision, stored(bot.id), decision.orders.first())
+        order = decision.orders.first() if decision else None
+        return Result(bot, decision, stored(bot.id), order)
+    except (DatabaseError, Unreadable):
+        return Result(bot, None, None)
 
 
 @dataclass
@@ -149,7 +162,8 @@ class _Turn:
         if order is None or link is None or view is None:
             return Result(self.bot, decision, self.seat.snapshot)
         self._send(link, view, order, claimed, was_left=is_left(before))
-        if order.status == OrderStatus.REJECTED and order.purpose == OrderPurpose.REVERSE:
+        is_refused = order.status in (OrderStatus.REJECTED, OrderStatus.DENIED)
+        if is_refused and order.purpose == OrderPurpose.REVERSE:
             order = self._close_alone(link, view, decision) or order
         return Result(self.bot, decision, self.seat.snapshot, order)
 
@@ -254,7 +268,7 @@ class _Turn:
                     return
 
     def _close_alone(self, link: Link, view: BrokerView, decision: Decision) -> Order | None:
-        """Send the closing half of a reversal that the broker rejected as a whole, once, under a new id."""
+        """Send the closing half of a reversal that was not carried out as a whole, once, under a new id."""
         largest = view.largest()
         if largest is None or self.deadline.left_s() < LEAST_TO_SEND_S:
             return None

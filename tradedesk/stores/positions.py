@@ -182,9 +182,16 @@ def _aware(text: str) -> datetime:
 _latest: dict[UUID, Snapshot] = {}
 
 
+class Unreadable(Exception):
+    """The database has a bot's state that this desk cannot read. It is unknown, not flat."""
+
+
 def stored(bot_id: UUID) -> Snapshot:
-    """Return the snapshot that the database has."""
-    return Snapshot.from_row(BotState.objects.get(bot_id=bot_id))
+    """Return the snapshot that the database has. Raises Unreadable."""
+    try:
+        return Snapshot.from_row(BotState.objects.get(bot_id=bot_id))
+    except ValueError as error:
+        raise Unreadable(str(bot_id)) from error
 
 
 _in_process: defaultdict[UUID, threading.Lock] = defaultdict(threading.Lock)

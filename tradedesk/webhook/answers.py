@@ -68,6 +68,6 @@ def _decision(result: Result) -> dict[str, Any]:
         "bot": result.bot.slug,
         "action": action,
         "reason": reason,
-        "state": result.snapshot.public(),
+        "state": result.snapshot.public() if result.snapshot else None,
         "order": None if order is None else order_json(order),
     }

@@ -77,7 +77,7 @@ def _answer(desk: Desk, request: HttpRequest, token: str | None) -> Response:
         return answers.forbidden()
     strategy = admission.strategy
     limit = settings.WEBHOOK_RATE_PER_MINUTE
-    if limit and count_this_minute(f"webhook:{strategy.id}", desk.now()) > limit:
+    if limit and count_this_minute(f"webhook:{admission.digest}", desk.now()) > limit:
         return answers.refused(429, "throttled", f"More than {limit} alerts in this minute.")
     kept = _without_token(body, token)
     try:
@@ -97,13 +97,7 @@ def _answer(desk: Desk, request: HttpRequest, token: str | None) -> Response:
         return answers.unavailable()
     if not is_new:
         return answers.duplicate(alert)
-    try:
-        results = trading.process(desk, alert, admission.bots, deadline)
-    except DatabaseError:
-        # The alert is safe; recovery decides it when the database is back.
-        log.exception("webhook.undecided", alert=str(alert.id))
-        results = []
-    return answers.processed(alert, results)
+    return answers.processed(alert, trading.process(desk, alert, admission.bots, deadline))
 
 
 def _read(request: HttpRequest) -> bytes | None:

@@ -1,0 +1,129 @@
+"""Processes that a flow test starts: the web server, and commands of manage.py."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from http.client import HTTPConnection
+from pathlib import Path
+
+from tests.waiting import until
+
+ROOT = Path(__file__).parents[2]
+START_WITHIN_S = 60.0
+
+
+class Web:
+    """A granian server with some workers, in a process group of its own; its output goes to `said`."""
+
+    def __init__(
+        self, port: int, environ: Mapping[str, str], said: Path, *, workers: int = 1, threads: int = 8
+    ) -> None:
+        self.port = port
+        self.said = said
+        self._starts_before = self._starts()
+        self._workers = workers
+        with said.open("ab") as output:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"),
+                    *("--port", str(port), "--workers", str(workers), "--blocking-threads", str(threads)),
+                    *("--no-ws", "--http", "1", "--no-access-log", "tradedesk.wsgi:application"),
+                ],
+                cwd=ROOT,
+                env={**os.environ, **environ},
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def wait_until_loaded(self) -> None:
+        """Return once every worker has the application and takes requests."""
+        until(self._is_loaded, START_WITHIN_S, f"{self._workers} workers of granian\n{self.text()}")
+
+    def text(self) -> str:
+        """Return all that the server's processes have said."""
+        return self.said.read_text()
+
+    def kill(self) -> None:
+        """Kill the server and its workers at once, in the middle of what they do."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        """End the server in good order; what it leaves behind is killed."""
+        stop(self.process)
+        self.kill()
+
+    def _is_loaded(self) -> bool:
+        assert self.process.poll() is None, self.text()
+        if self._starts() < self._starts_before + self._workers:
+            return False
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+    def _starts(self) -> int:
+        return self.text().count("Started worker-") if self.said.exists() else 0
+
+
+class Shell:
+    """A process with Django loaded that runs one command of manage.py after another."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.flows.shell"],
+            cwd=ROOT,
+            env={**os.environ, **environ, "LOG_LEVEL": "ERROR"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str) -> str:
+        """Return what a command prints on standard output."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(json.dumps(arguments) + "\n")
+        self.process.stdin.flush()
+        said: str = json.loads(self.process.stdout.readline())
+        return said
+
+    def stop(self) -> None:
+        assert self.process.stdin
+        self.process.stdin.close()
+        stop(self.process)
+
+
+def stop(process: "subprocess.Popen[str] | subprocess.Popen[bytes]") -> None:
+    """End a process with SIGTERM, and with SIGKILL if it does not heed that."""
+    process.terminate()
+    try:
+        process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def manage(environ: Mapping[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command of manage.py to its end, on the desk that the environment describes."""
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=90,
+    )
