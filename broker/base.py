@@ -185,6 +185,10 @@ class TokenStore(Protocol):
 class Broker(Protocol):
     """What the desk asks of a broker. A call takes the seconds it may last in all and raises BrokerError."""
 
+    def log_in_again(self, *, timeout_s: float) -> None:
+        """Start a fresh session, so that what is read next owes nothing to the old one."""
+        ...
+
     def accounts(self, *, timeout_s: float) -> Sequence[BrokerAccount]: ...
 
     def front_contract(self, root: str, *, timeout_s: float) -> BrokerContract:

@@ -60,6 +60,7 @@ def _start() -> None:
         "REDIS_URL": f"redis://127.0.0.1:{port}/0",
         "SECRET_KEY": secrets.token_hex(16),
         "DESK_LOCAL": "true",
+        "DESK_VAR": str(ROOT / "var"),
         "LOG_LEVEL": "WARNING",
     }
 

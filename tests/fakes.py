@@ -148,6 +148,9 @@ class FakeBroker:
             held.quantity, held.average_price, fill.signed_quantity, fill.price
         )
 
+    def log_in_again(self, *, timeout_s: float) -> None:
+        self._called("log_in_again")
+
     def accounts(self, *, timeout_s: float) -> Sequence[BrokerAccount]:
         self._called("accounts")
         return [BrokerAccount(1, "PAPER1", active=True)]

@@ -108,6 +108,18 @@ class Session:
         """Return the reply to a POST. It goes out once, and once more only after a 401."""
         return self._with_token(lambda token: self._send(token, path, deadline, body, headers), deadline)
 
+    def log_in_again(self, deadline: float) -> None:
+        """Take a token of a new session, for the other processes too. Raises BrokerError."""
+        if not self._lock.acquire(timeout=self._http.seconds_left(deadline)):
+            raise BrokerNotReached("no token in time")
+        try:
+            with self._tokens.lock(self._login), _nothing_sent():
+                token = self._log_in(deadline)
+                self._tokens.save(self._login, token)
+            self._token = token
+        finally:
+            self._lock.release()
+
     def _with_token(self, send: Callable[[AccessToken], Any], deadline: float) -> Any:
         token = self._usable_token(deadline)
         try:

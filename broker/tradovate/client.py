@@ -50,6 +50,10 @@ class TradovateBroker:
         self._session = Session(self._http, credentials, tokens, now=now)
         self._contracts = ContractBook(self._read, now)
 
+    def log_in_again(self, *, timeout_s: float) -> None:
+        """Take a token of a new session. POST /auth/accesstokenrequest"""
+        self._session.log_in_again(self._deadline(timeout_s))
+
     def accounts(self, *, timeout_s: float) -> Sequence[BrokerAccount]:
         """Return the accounts that this login sees. GET /account/list"""
         return parse.rows(self._read("/account/list", self._deadline(timeout_s)), parse.account)

@@ -24,7 +24,7 @@ from tests.strategy.builders import blue, down, flatten, red, up
 from tests.telling import BLUE, DOWN, RED, UP
 from tradedesk.models import Bot, BotState
 from tradedesk.stores import positions, redis
-from tradedesk.stores.positions import Busy, Seat, Snapshot, seat, stored
+from tradedesk.stores.positions import Busy, Seat, Snapshot, Unreadable, seat, stored
 from tradedesk.stores.redis import RedisUnavailable
 
 
@@ -474,5 +474,5 @@ def test_row_of_a_new_bot_is_flat_and_remembers_nothing(bot: Bot) -> None:
 def test_unreadable_memory_in_the_database_is_an_error_and_not_flat(bot: Bot) -> None:
     BotState.objects.filter(bot=bot).update(memory='{"v": 99}')
 
-    with pytest.raises(ValueError, match="expected an object"):
+    with pytest.raises(Unreadable, match=str(bot.id)):
         stored(bot.id)

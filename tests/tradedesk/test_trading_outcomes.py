@@ -42,6 +42,7 @@ from tradedesk.models import (
     TradingMode,
 )
 from tradedesk.services.desk import Desk
+from tradedesk.services.flatten import flatten
 from tradedesk.services.recovery import recover
 from tradedesk.stores.positions import stored
 
@@ -142,10 +143,77 @@ def test_unknown_outcome_is_unconfirmed_and_never_sent_again(
     assert answer.decision["order"]["status"] == "unconfirmed"
     assert order.note == f"No usable answer: {text}"
     assert open_incidents() == [("ORDER_UNCONFIRMED", order.client_order_id)]
-    for _ in range(3):
+    for _ in range(2):
         clock.advance(LEFT_BEHIND_S)
         assert [row.still_open for row in recover(desk).rows] == [True]
     assert len(broker.submits) == 1
+
+
+def look_for(desk: Desk, clock: FakeClock, pauses_s: tuple[float, ...]) -> None:
+    """Look for what is open once it is left behind, and again after each pause."""
+    clock.advance(LEFT_BEHIND_S)
+    recover(desk)
+    for pause_s in pauses_s:
+        clock.advance(pause_s)
+        recover(desk)
+
+
+def test_opening_not_listed_in_three_looks_over_ten_seconds_is_lost_and_stands_down(
+    bot: Bot, tell: Teller, broker: FakeBroker, desk: Desk, clock: FakeClock
+) -> None:
+    broker.fail("submit", BrokerOutcomeUnknown("read timed out"))
+    tell(BLUE)
+
+    look_for(desk, clock, (5, 5))
+
+    order = Order.objects.get()
+    assert (order.status, order.looks) == ("lost", 3)
+    assert order.note == "Not at the broker after 3 looks, position unchanged."
+    assert broker.calls["log_in_again"] == 1
+    assert (state_of(bot), target_of(bot), open_incidents()) == (DOWN_BLUE, Direction.NONE, [])
+    assert said(tell(RED, 20)) == ("ENTER_SHORT", "TREND_RED")
+    assert len(broker.submits) == 2
+
+
+@pytest.mark.parametrize("pauses_s", [(10,), (4, 5)], ids=["two looks", "nine seconds"])
+def test_opening_not_listed_is_not_lost_before_the_rule_is_met(
+    bot: Bot, tell: Teller, broker: FakeBroker, desk: Desk, clock: FakeClock, pauses_s: tuple[float, ...]
+) -> None:
+    broker.fail("submit", BrokerOutcomeUnknown("read timed out"))
+    tell(BLUE)
+
+    look_for(desk, clock, pauses_s)
+
+    assert Order.objects.get().status == "unconfirmed"
+
+
+def test_opening_not_listed_is_not_lost_while_the_position_differs(
+    bot: Bot, tell: Teller, broker: FakeBroker, desk: Desk, clock: FakeClock
+) -> None:
+    broker.fail("submit", BrokerOutcomeUnknown("read timed out"))
+    tell(BLUE)
+    broker.hold("MESZ6", 1)
+
+    look_for(desk, clock, (5, 5, 60))
+
+    assert Order.objects.get().status == "unconfirmed"
+    assert [kind for kind, _ in open_incidents()] == ["ORDER_UNCONFIRMED"]
+
+
+def test_lost_closing_leaves_the_position_to_the_next_event_and_to_flatten(
+    bot: Bot, tell: Teller, broker: FakeBroker, desk: Desk, clock: FakeClock
+) -> None:
+    tell(BLUE)
+    broker.fail("submit", BrokerOutcomeUnknown("read timed out"))
+    tell(DOWN, 20)
+    assert flatten(desk, scope="all", reason="drill", by="ada").flat is False
+
+    look_for(desk, clock, (5, 5))
+
+    assert Order.objects.get(purpose="close").status == "lost"
+    assert ("UNHELD_TARGET", bot.slug) in open_incidents()
+    assert flatten(desk, scope="all", reason="drill", by="ada").flat is True
+    assert (broker.held(), state_of(bot), open_incidents()) == (0, DOWN_BLUE, [])
 
 
 def test_unconfirmed_order_that_was_filled_is_found_by_its_id(

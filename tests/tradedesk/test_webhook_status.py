@@ -14,7 +14,7 @@ from tests.builders import TOKEN, at, make_account, make_bot, make_message, make
 from tests.embedded import free_port
 from tests.fakes import START, FakeBroker, FakeClock
 from tests.posting import PATH, Answer, post
-from tradedesk.models import Alert, AlertOutcome, Bot, Decision, Order, Strategy
+from tradedesk.models import Alert, AlertOutcome, Bot, BotState, Decision, Order, Strategy
 from tradedesk.services.desk import Desk
 from tradedesk.services.orders import client_order_id
 from tradedesk.services.tokens import revoke_token
@@ -729,17 +729,28 @@ def test_database_that_refuses_connections_is_503(
     "statement",
     ['INSERT INTO "tradedesk_decision"', 'INSERT INTO "tradedesk_order"', "tradedesk_tradingstate"],
 )
-def test_stored_alert_that_cannot_be_decided_is_processed_without_decisions(
+def test_stored_alert_that_cannot_be_decided_is_left_to_recovery(
     bot: Bot, broker: FakeBroker, statement: str
 ) -> None:
     with failing(statement):
         answer = post()
 
-    assert answer == Answer(
-        200, {"alert_id": str(Alert.objects.get().id), "status": "processed", "decisions": []}
-    )
+    assert answer.http == 200
+    assert answer.body["alert_id"] == str(Alert.objects.get().id)
+    (decision,) = answer.body["decisions"]
+    assert (decision["action"], decision["reason"], decision["order"]) == ("NONE", "NOT_REACHED", None)
     assert broker.submits == []
     assert (Decision.objects.count(), Order.objects.count()) == (0, 0)
+
+
+def test_bot_whose_records_cannot_be_read_holds_up_no_other(bot: Bot, broker: FakeBroker) -> None:
+    broken = make_bot("a-broken", strategy=bot.strategy, account=make_account("second"))
+    BotState.objects.filter(bot=broken).update(memory='{"v": 99}')
+
+    first, second = post().body["decisions"]
+
+    assert (first["bot"], first["reason"], first["state"]) == ("a-broken", "NOT_REACHED", None)
+    assert (second["bot"], second["action"]) == ("mes-paper", "ENTER_LONG")
 
 
 # --- the token is nowhere in what is stored ---

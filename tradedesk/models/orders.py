@@ -60,6 +60,11 @@ class Order(models.Model):
     note = models.TextField(
         blank=True, help_text="Why it was refused or is unknown, in the broker's words or ours."
     )
+    position_before = models.IntegerField(
+        null=True, blank=True, help_text="Contracts that the broker held when the order was sized, signed."
+    )
+    looks = models.PositiveIntegerField(default=0, help_text="How often the broker was asked in vain for it.")
+    first_look_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True, blank=True)
     acknowledged_at = models.DateTimeField(null=True, blank=True)

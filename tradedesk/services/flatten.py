@@ -162,6 +162,7 @@ def _send_closing(
             quantity=abs(held),
             client_order_id=f"td-flat-{identity.hex}",
             status=OrderStatus.SENT,
+            position_before=held,
             created_at=now,
             sent_at=now,
         )

@@ -34,6 +34,10 @@ class BrokerView:
         """Signed contracts over all months."""
         return sum(holding.quantity for holding in self.holdings)
 
+    def quantity_in(self, contract: str) -> int:
+        """Return the signed contracts held in one month."""
+        return sum(holding.quantity for holding in self.holdings if holding.contract.name == contract)
+
     def largest(self) -> Holding | None:
         """Return the holding with the most contracts, None when flat."""
         return max(self.holdings, key=lambda holding: abs(holding.quantity), default=None)
@@ -64,6 +68,11 @@ def open_positions(link: Link, deadline: Deadline) -> list[tuple[BrokerContract,
         for row in rows
         if row.quantity
     ]
+
+
+def held_in(link: Link, contract: str, deadline: Deadline) -> int:
+    """Return the signed contracts that the account holds in one contract month. Raises BrokerError."""
+    return sum(row.quantity for month, row in open_positions(link, deadline) if month.name == contract)
 
 
 def contract_to_trade(link: Link, instrument: Instrument, deadline: Deadline) -> BrokerContract:

@@ -10,10 +10,11 @@ from tradedesk.models import Account, Bot, Cause, Incident, IncidentKind, Order,
 from tradedesk.services import booking, incidents, positions
 from tradedesk.services.desk import READ_TIMEOUT_S, Desk, Link
 from tradedesk.services.trading_state import lift_reduction, set_mode
-from tradedesk.stores.positions import Busy, seat, stored
+from tradedesk.stores.positions import seat, stored
 
 SECOND_LOOK_AFTER = timedelta(seconds=5)
-SEAT_WAIT_S = 2.0
+# Longer than a lock that a killed process left behind.
+SEAT_WAIT_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ def reconcile(desk: Desk, accounts: Iterable[Account]) -> Reconciled:
     """Compare positions and working orders with the broker, account by account.
 
     A difference seen twice, five seconds apart, becomes an incident and lets the account only reduce; one
-    that is gone closes its incident. Nothing is ever traded to mend one. Raises BrokerError.
+    that is gone closes its incident. Nothing is ever traded to mend one. Raises BrokerError, and Busy when a
+    bot could not be looked at: the account then counts as not reconciled.
     """
     found = Reconciled()
     for account in accounts:
@@ -44,8 +46,9 @@ def reconcile(desk: Desk, accounts: Iterable[Account]) -> Reconciled:
 
 def _compare(desk: Desk, link: Link, account: Account) -> list[dict[str, Any]]:
     bots = list(account.bots.select_related("account", "instrument"))
+    compared = [bot for bot in bots if not Order.objects.filter(bot=bot, settled_at=None).exists()]
     differences = [
-        *(difference for bot in bots if (difference := _compare_bot(desk, link, bot))),
+        *(difference for bot in compared if (difference := _compare_bot(desk, link, bot))),
         *_foreign_positions(desk, link, account, {bot.instrument.root for bot in bots}),
         *_foreign_orders(link, account),
     ]
@@ -55,7 +58,7 @@ def _compare(desk: Desk, link: Link, account: Account) -> list[dict[str, Any]]:
         for difference in differences:
             if now - datetime.fromisoformat(seen[_identity(difference)]) >= SECOND_LOOK_AFTER:
                 _open(account, difference, now)
-        _close_what_is_gone(account, bots, differences, now)
+        _close_what_is_gone(account, compared, differences, now)
         lift_reduction(account, now)
         Account.objects.filter(pk=account.pk).update(reconciled_at=now, differences=seen)
     account.reconciled_at, account.differences = now, seen
@@ -65,14 +68,12 @@ def _compare(desk: Desk, link: Link, account: Account) -> list[dict[str, Any]]:
 def _compare_bot(desk: Desk, link: Link, bot: Bot) -> dict[str, Any] | None:
     """Return how the bot's booked position differs from the broker's; None when it does not.
 
-    Looked at from the bot's seat, so that no order of the desk moves the position meanwhile.
+    Looked at from the bot's seat, so that no order of the desk moves the position meanwhile. A bot with an
+    order whose end is not known is not looked at: the order may explain any difference. Raises Busy.
     """
-    try:
-        with seat(bot.id, wait_s=SEAT_WAIT_S, sleep=desk.sleep) as taken:
-            taken.snapshot = stored(bot.id)
-            view = positions.view_of(link, bot.instrument, desk.deadline(READ_TIMEOUT_S))
-    except Busy:
-        return None
+    with seat(bot.id, wait_s=SEAT_WAIT_S, sleep=desk.sleep) as taken:
+        taken.snapshot = stored(bot.id)
+        view = positions.view_of(link, bot.instrument, desk.deadline(READ_TIMEOUT_S))
     booked = taken.snapshot.quantity
     if view.quantity == booked:
         return None
@@ -144,7 +145,8 @@ def _close_what_is_gone(
     present = {(difference["kind"], difference["subject"]) for difference in differences}
     compared = (IncidentKind.POSITION_MISMATCH, IncidentKind.FOREIGN_POSITION, IncidentKind.FOREIGN_ORDER)
     for incident in Incident.objects.filter(account=account, closed_at=None, kind__in=compared):
-        if (incident.kind, incident.subject) not in present:
+        was_looked_at = incident.bot is None or incident.bot in bots
+        if was_looked_at and (incident.kind, incident.subject) not in present:
             incidents.close(incident, now=now, reason="The difference is gone.")
     for bot in bots:
         booking.watch_target(bot, stored(bot.id), now=now)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import structlog
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from broker.base import BrokerError
 from strategy import gate
@@ -26,6 +26,7 @@ from tradedesk.services.choosing import facts_for, stood_down
 from tradedesk.services.desk import ANSWER_WITHIN_S, READ_TIMEOUT_S, SUBMIT_TIMEOUT_S, Desk, Link
 from tradedesk.services.positions import BrokerView
 from tradedesk.services.records import records_of
+from tradedesk.services.rounds import reconcile_each
 from tradedesk.services.trading_state import mode_for_claim
 from tradedesk.stores.positions import Busy, Snapshot, seat, stored
 from tradedesk.stores.rows import Stale
@@ -36,6 +37,7 @@ log = structlog.get_logger(__name__)
 LEFT_BEHIND_AFTER = timedelta(seconds=5)
 ASK_AGAIN_AFTER_S = (1.0, 5.0, 15.0, 45.0)
 SEAT_WAIT_S = 5.0
+LOOKS_TO_LOSE, LOST_AFTER = 3, timedelta(seconds=10)
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,8 @@ class Recovered:
 def recover(desk: Desk, *, wait_s: float = 0.0) -> Recovered:
     """Settle what earlier requests or crashes left behind: orders without an end, alerts without a decision.
 
-    Asks again after 1, 5, 15 and 45 seconds while something stays open and `wait_s` lasts. An order that the
-    broker does not know stays unconfirmed: absence alone is no proof that it will not turn up.
+    Asks again after 1, 5, 15 and 45 seconds while something stays open and `wait_s` lasts. Accounts that were
+    not reconciled since the start are, before alerts are decided.
     """
     deadline = desk.deadline(wait_s)
     settled = {row.subject: row for row in _orders(desk)}
@@ -70,7 +72,14 @@ def recover(desk: Desk, *, wait_s: float = 0.0) -> Recovered:
             break
         desk.sleep(deadline.left_s(pause))
         settled |= {row.subject: row for row in _orders(desk)}
+    reconcile_each(desk, _unreconciled(desk))
     return Recovered([*settled.values(), *_alerts(desk)])
+
+
+def _unreconciled(desk: Desk) -> list[Account]:
+    since = desk.reconciled_since(desk.now())
+    accounts = Account.objects.filter(enabled=True)
+    return list(accounts.filter(Q(reconciled_at=None) | Q(reconciled_at__lt=since)))
 
 
 def settle(desk: Desk, link: Link, order: Order) -> Order:
@@ -79,7 +88,7 @@ def settle(desk: Desk, link: Link, order: Order) -> Order:
     Raises BrokerError when the broker does not answer, Busy when the bot is being worked on.
     """
     if order.bot is None:
-        orders.record(order, _ask(link, order), None, desk.now())
+        orders.record(order, _ask(desk, link, order), None, desk.now())
         return order
     with seat(order.bot.id, wait_s=SEAT_WAIT_S, sleep=desk.sleep) as taken:
         order.refresh_from_db()
@@ -88,8 +97,11 @@ def settle(desk: Desk, link: Link, order: Order) -> Order:
         if order.status == OrderStatus.PENDING:
             outcome = _send_late(desk, link, order, order.bot)
         else:
-            outcome = _ask(link, order)
-        taken.snapshot = _book(desk, link, order, order.bot, outcome)
+            outcome = _ask(desk, link, order)
+        view = None
+        if outcome.fills:
+            view = positions.view_of(link, order.bot.instrument, desk.deadline(READ_TIMEOUT_S))
+        taken.snapshot = book(desk, order, order.bot, outcome, view)
     return order
 
 
@@ -111,24 +123,42 @@ def _orders(desk: Desk) -> Iterator[Row]:
         yield Row("order", subject, order.note or order.status, still_open=order.settled_at is None)
 
 
-def _ask(link: Link, order: Order) -> orders.Outcome:
+def _ask(desk: Desk, link: Link, order: Order) -> orders.Outcome:
     """Return what the broker knows of an order whose sending is over."""
-    broker_order_id = order.broker_order_id or link.broker.find_order(
-        link.account.id, order.client_order_id, timeout_s=READ_TIMEOUT_S
-    )
+    broker_order_id = order.broker_order_id or _find(link, order)
+    if broker_order_id is None and not order.looks:
+        # The first look that counts is one through a session that nothing happened to.
+        link.broker.log_in_again(timeout_s=READ_TIMEOUT_S)
+        broker_order_id = _find(link, order)
     if broker_order_id is None:
-        return orders.Outcome(
-            OrderStatus.UNCONFIRMED, note="The broker does not list it; it may still turn up."
-        )
+        return _not_listed(desk, link, order)
     report = link.broker.order_report(broker_order_id, timeout_s=READ_TIMEOUT_S)
     return orders.outcome_of(report, order, order.acknowledged_at)
 
 
-def _book(desk: Desk, link: Link, order: Order, bot: Bot, outcome: orders.Outcome) -> Snapshot:
-    """Store an outcome; the position after it is the one that the broker shows now."""
-    view = None
-    if outcome.fills:
-        view = positions.view_of(link, bot.instrument, desk.deadline(READ_TIMEOUT_S))
+def _find(link: Link, order: Order) -> int | None:
+    return link.broker.find_order(link.account.id, order.client_order_id, timeout_s=READ_TIMEOUT_S)
+
+
+def _not_listed(desk: Desk, link: Link, order: Order) -> orders.Outcome:
+    """Return what it means that the broker does not list an order: lost, by the rule, or not known yet.
+
+    Lost takes three looks over ten seconds, and a position that is what it was before the order.
+    """
+    now = desk.now()
+    order.looks, order.first_look_at = order.looks + 1, order.first_look_at or now
+    order.save(update_fields=["looks", "first_look_at"])
+    if order.looks >= LOOKS_TO_LOSE and now - order.first_look_at >= LOST_AFTER:
+        held = positions.held_in(link, order.contract, desk.deadline(READ_TIMEOUT_S))
+        if held == order.position_before:
+            return orders.Outcome(
+                OrderStatus.LOST, note=f"Not at the broker after {order.looks} looks, position unchanged."
+            )
+    return orders.Outcome(OrderStatus.UNCONFIRMED, note="The broker does not list it; it may still turn up.")
+
+
+def book(desk: Desk, order: Order, bot: Bot, outcome: orders.Outcome, view: BrokerView | None) -> Snapshot:
+    """Store an outcome from the bot's seat; after new fills the position is the one in the view."""
     while True:
         before = stored(bot.id)
         try:
@@ -144,16 +174,23 @@ def _book_once(
     now = desk.now()
     new_fills = orders.record(order, outcome, bot, now)
     after = booking.as_held(before, view, now) if view is not None and new_fills else before
-    is_opening = order.purpose in (OrderPurpose.OPEN, OrderPurpose.REVERSE)
-    if order.status in booking.REFUSED and is_opening and order.decision is not None:
-        memory = stood_down(after.memory, order.decision.alert, Reason.BROKER_REJECTED)
-        after = before.changed(now, memory=memory)
+    if _gives_up_target(order, after) and order.decision is not None:
+        is_lost = order.status == OrderStatus.LOST
+        code = Reason.ORDER_UNCONFIRMED if is_lost else Reason.BROKER_REJECTED
+        after = before.changed(now, memory=stood_down(after.memory, order.decision.alert, code))
     if after is not before:
         booking.store(before, after)
     booking.watch_order(order, bot, now)
     if order.settled_at is not None:
         booking.watch_target(bot, after, now=now, why=order.note or order.status)
     return after
+
+
+def _gives_up_target(order: Order, snapshot: Snapshot) -> bool:
+    """Tell whether the target that an opening was to reach still stands though the order came to nothing."""
+    is_opening = order.purpose in (OrderPurpose.OPEN, OrderPurpose.REVERSE)
+    came_to_nothing = order.status in (*booking.REFUSED, OrderStatus.LOST)
+    return is_opening and came_to_nothing and snapshot.state.position is Direction.of(order.signed_quantity)
 
 
 def _send_late(desk: Desk, link: Link, order: Order, bot: Bot) -> orders.Outcome:

@@ -1,15 +1,14 @@
-from datetime import datetime
-
 from django.db import transaction
 
 from strategy.machine import remember
-from strategy.types import Direction, StandDown
-from tradedesk.models import Bot, Incident, IncidentKind, Order, OrderPurpose, OrderStatus, Reason
+from strategy.types import StandDown
+from tradedesk.models import Bot, Incident, IncidentKind, Order, OrderStatus, Reason
 from tradedesk.services import booking, incidents, positions
 from tradedesk.services.audit import note
-from tradedesk.services.choosing import stood_down
 from tradedesk.services.desk import READ_TIMEOUT_S, Desk
+from tradedesk.services.orders import Outcome, record
 from tradedesk.services.positions import BrokerView
+from tradedesk.services.recovery import book
 from tradedesk.services.trading_state import lift_reduction
 from tradedesk.stores.positions import Snapshot, seat, stored
 from tradedesk.stores.rows import Stale
@@ -46,40 +45,17 @@ def resolve(
 
 
 def _declare_lost(desk: Desk, client_order_id: str, why: str) -> None:
-    orders = Order.objects.select_related("bot", "decision__alert")
-    order = orders.filter(client_order_id=client_order_id, status=OrderStatus.UNCONFIRMED).first()
-    if order is None:
-        return
-    if order.bot is None:
-        _mark_lost(order, why, desk.now())
-        return
-    with seat(order.bot.id, wait_s=SEAT_WAIT_S, sleep=desk.sleep) as taken:
-        taken.snapshot = _book_lost(desk, order, order.bot, why)
-
-
-def _book_lost(desk: Desk, order: Order, bot: Bot, why: str) -> Snapshot:
-    """Mark the order lost and give up the target that it was to reach."""
-    while True:
-        before = after = stored(bot.id)
-        is_opening = order.purpose in (OrderPurpose.OPEN, OrderPurpose.REVERSE)
-        if is_opening and order.decision and before.state.position is Direction.of(order.signed_quantity):
-            memory = stood_down(before.memory, order.decision.alert, Reason.ORDER_UNCONFIRMED)
-            after = before.changed(desk.now(), memory=memory)
-        try:
-            with transaction.atomic():
-                _mark_lost(order, why, desk.now())
-                if after is not before:
-                    booking.store(before, after)
-                booking.watch_target(bot, after, now=desk.now(), why=why)
-            return after
-        except Stale:
-            continue
-
-
-def _mark_lost(order: Order, why: str, now: datetime) -> None:
-    Order.objects.filter(pk=order.pk, status=OrderStatus.UNCONFIRMED).update(
-        status=OrderStatus.LOST, settled_at=now, note=why
+    lost = Outcome(OrderStatus.LOST, note=why)
+    order = (
+        Order.objects.select_related("bot__account", "decision__alert")
+        .filter(client_order_id=client_order_id, status=OrderStatus.UNCONFIRMED)
+        .first()
     )
+    if order is not None and order.bot is None:
+        record(order, lost, None, desk.now())
+    elif order is not None and order.bot is not None:
+        with seat(order.bot.id, wait_s=SEAT_WAIT_S, sleep=desk.sleep) as taken:
+            taken.snapshot = book(desk, order, order.bot, lost, None)
 
 
 def _adopt(desk: Desk, bot: Bot) -> None:

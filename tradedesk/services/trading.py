@@ -172,7 +172,7 @@ class _Turn:
         before, now = self.seat.snapshot, self.desk.now()
         after = self._after(choice, now)
         decision = self._decision(choice, after, now)
-        order = self._intent(decision, choice, 0, now) if choice.quantity else None
+        order = self._intent(decision, choice, view, 0, now) if choice.quantity and view else None
         with self._watching(choice, before, after, view, now):
             if order is None:
                 booking.write_idle(before, after, decision)
@@ -218,7 +218,9 @@ class _Turn:
             if is_watched:
                 booking.watch_target(self.bot, after, now=now, why=choice.reason.value)
 
-    def _intent(self, decision: Decision, choice: Choice, attempt: int, now: datetime) -> Order:
+    def _intent(
+        self, decision: Decision, choice: Choice, view: BrokerView, attempt: int, now: datetime
+    ) -> Order:
         return Order(
             account=self.bot.account,
             bot=self.bot,
@@ -231,6 +233,7 @@ class _Turn:
                 self.bot.id, self.alert.event_key or str(self.alert.id), attempt
             ),
             status=OrderStatus.SENT,
+            position_before=view.quantity_in(choice.contract),
             created_at=now,
             sent_at=now,
         )
@@ -283,7 +286,7 @@ class _Turn:
         facts = self._facts(snapshot.memory, view)
         if gate.refusal_of_closing(replace(facts, order=choice.quantity)):
             return None
-        order = self._intent(decision, choice, 1, now)
+        order = self._intent(decision, choice, view, 1, now)
         try:
             with transaction.atomic():
                 booking.write(self.bot, snapshot, snapshot, decision=None, order=order, records=self.records)
