@@ -152,8 +152,6 @@ def test_reversal_with_a_lost_reply_undone_by_the_next_color_is_closed(
 def test_submit_that_lands_late_is_found_and_booked(desk: Desk, front: Front, bot: Bot) -> None:
     front.meet(PLACE, Trouble.STALL)
     assert desk.send(bot, "blue", "10:10").summary == ("ENTER_LONG", "TREND_BLUE", "unconfirmed")
-    recovered(desk, bot)
-    assert [order["status"] for order in desk.orders(bot)] == ["unconfirmed"]
 
     front.let_land()
 
