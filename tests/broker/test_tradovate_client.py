@@ -223,7 +223,8 @@ def test_every_request_fits_the_official_document(
 def test_client_is_a_broker(script: Script) -> None:
     broker: Broker = connect(script)
 
-    broker.close()
+    calls = {name for name in dir(Broker) if not name.startswith("_")}
+    assert calls <= set(dir(broker))
 
 
 # Orders.
