@@ -2,7 +2,7 @@
 
 | on the wire                                                           | raised               |
 |-----------------------------------------------------------------------|----------------------|
-| no connection, no free connection, no time left to begin              | BrokerNotReached     |
+| no connection, no time left to begin                                  | BrokerNotReached     |
 | time-out or reset once connected, half a reply, 408, 5xx, unreadable   | BrokerOutcomeUnknown |
 | 429, 423, or a penalty (`p-ticket`, `p-time`, `p-captcha`) below 500    | BrokerThrottled      |
 | 401                                                                   | TokenRefused         |
@@ -27,7 +27,7 @@ from broker.base import (
     BrokerRefused,
     BrokerThrottled,
 )
-from broker.tradovate.sockets import CONNECT_S, BoundedTransport, TimeLeft
+from broker.tradovate.sockets import KeptConnections
 
 # A bare 429 means the hourly limit, and asking during the lock-out starts the hour again.
 RATE_LIMIT_WAIT_S = 3600.0
@@ -76,10 +76,11 @@ class Http:
     def __init__(
         self, base_url: str, *, monotonic: Callable[[], float], transport: httpx.BaseTransport | None = None
     ) -> None:
+        url = httpx.URL(base_url)
         self._base_url = base_url.rstrip("/")
-        self.host = httpx.URL(base_url).netloc.decode()
+        self.host = url.netloc.decode()
         self._monotonic = monotonic
-        self._transport = transport or BoundedTransport(monotonic)
+        self._transport = transport or KeptConnections(url, monotonic)
         self._url = lru_cache(maxsize=256)(lambda path: httpx.URL(self._base_url + path))
 
     def call(
@@ -118,11 +119,8 @@ class Http:
         body: Mapping[str, object] | None,
         headers: Mapping[str, str],
     ) -> httpx.Request:
-        now = self._monotonic()
-        left = TimeLeft(deadline, now)
-        if left <= 0:
+        if not self.seconds_left(deadline):
             raise BrokerNotReached("no time left")
-        connect = TimeLeft(min(deadline, now + CONNECT_S), now)
         lines = {"User-Agent": "tradedesk", **headers}
         if body is not None:
             lines["Content-Type"] = "application/json"
@@ -131,7 +129,7 @@ class Http:
             self._url(path),
             headers=lines,
             content=None if body is None else json.dumps(body, separators=(",", ":")).encode(),
-            extensions={"timeout": {"connect": connect, "read": left, "write": left, "pool": left}},
+            extensions={"deadline": deadline},
         )
 
     def _exchange(self, request: httpx.Request, secrets: tuple[str, ...]) -> Reply:
