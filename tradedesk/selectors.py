@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from functools import cache
 
 from tradedesk.models import Account, Bot, Instrument, Strategy, WebhookToken
 from tradedesk.stores import rows
@@ -16,7 +17,7 @@ class Admission:
 
 def admission_of(digest: str) -> Admission | None:
     """Return what a token with this SHA-256 opens, None for an unknown or revoked one. One query."""
-    found = rows.read(_query(digest))
+    found = rows.read_first(Statement(_sql(), [digest]))
     if not found:
         return None
     strategy = _strategy(found[0])
@@ -30,17 +31,17 @@ _ACCOUNT = _BOT + rows.width(Bot)
 _BOTS_INSTRUMENT = _ACCOUNT + rows.width(Account)
 
 
-def _query(digest: str) -> Statement:
+@cache
+def _sql() -> str:
     names = {alias: model._meta.db_table for alias, model in _TABLES.items()}
     picked = ", ".join(rows.columns(model, alias) for alias, model in _TABLES.items())
-    return Statement(
+    return (
         f"SELECT t.digest, {picked} FROM {WebhookToken._meta.db_table} t"  # noqa: S608 - own tables
         f" JOIN {names['s']} s ON s.id = t.strategy_id JOIN {names['i']} i ON i.id = s.instrument_id"
         f" LEFT JOIN {names['b']} b ON b.strategy_id = s.id"
         f" LEFT JOIN {names['a']} a ON a.id = b.account_id"
         f" LEFT JOIN {names['c']} c ON c.id = b.instrument_id"
-        f" WHERE t.digest = %s AND t.revoked_at IS NULL ORDER BY b.slug",
-        [digest],
+        f" WHERE t.digest = %s AND t.revoked_at IS NULL ORDER BY b.slug"
     )
 
 

@@ -1,10 +1,12 @@
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
+import psycopg
 import pytest
 from django.db import OperationalError, connection
 from django.test import Client
@@ -722,6 +724,15 @@ def test_database_that_refuses_connections_is_503(
     connection.close()
 
     assert (Alert.objects.count(), broker.submits) == (0, [])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_alert_after_the_database_hung_up_is_served_at_once(bot: Bot) -> None:
+    kept = connection.connection
+    with psycopg.connect(os.environ["DATABASE_URL"], dbname=kept.info.dbname, autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", [kept.info.backend_pid])
+
+    assert post().body["status"] == "processed"
 
 
 @pytest.mark.django_db(transaction=True)

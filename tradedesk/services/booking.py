@@ -88,7 +88,11 @@ def _next_version(before: Snapshot, after: Snapshot) -> list[Statement]:
     """Return what writes the bot's next version, nothing where it stays at its version."""
     if after is before:
         return []
-    return [rows.change(BotState, {"bot_id": before.bot_id, "version": before.version}, after.as_row())]
+    columns = after.as_row()
+    if after.memory is before.memory:
+        # By far the longest, and nothing new: it moves once a decision, not again with the outcome.
+        del columns["memory"]
+    return [rows.change(BotState, {"bot_id": before.bot_id, "version": before.version}, columns)]
 
 
 def is_left(snapshot: Snapshot) -> bool:

@@ -1,10 +1,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
-from django.db import DataError, connection, transaction
-from django.db.models import Field, Model
+from django.db import DataError, InterfaceError, OperationalError, connection, transaction
+from django.db.models import Field, IntegerField, JSONField, Model
 from django.db.models.expressions import Col
 from psycopg.errors import DivisionByZero
 
@@ -24,15 +24,13 @@ class Stale(Exception):
 
 def insertion(row: Model) -> Statement:
     """Return the INSERT of a new row, as `save(force_insert=True)` would, its SQL made once per model."""
-    fields = _fields(type(row))
-    values = [_prepared(field, getattr(row, field.attname)) for field in fields.values()]
-    return Statement(_insert(type(row)), values)
+    model, values = type(row), vars(row)
+    return Statement(_insert(model), [_prepared(model, name, values[name]) for name in _fields(model)])
 
 
 def change(model: type[Model], key: Mapping[str, Any], values: Mapping[str, Any]) -> Statement:
     """Return the UPDATE of the rows whose fields equal `key`; one row is to have them."""
-    fields = _fields(model)
-    prepared = [_prepared(fields[name], value) for name, value in (*values.items(), *key.items())]
+    prepared = [_prepared(model, name, value) for name, value in (*values.items(), *key.items())]
     return Statement(_update(model, tuple(values), tuple(key)), prepared)
 
 
@@ -48,8 +46,27 @@ def width(model: type[Model]) -> int:
 
 def load[M: Model](model: type[M], values: Sequence[Any]) -> M:
     """Return the model's instance that a row's values make, as a queryset would."""
-    converted = [_converted(value, *steps) for value, steps in zip(values, _converters(model), strict=True)]
-    return model.from_db(connection.alias, list(_fields(model)), converted)
+    converted = list(values)
+    for index, column, steps in _converters(model):
+        for step in steps:
+            converted[index] = step(converted[index], column, connection)
+    return model.from_db(connection.alias, _fields(model), converted)
+
+
+def read_first(statement: Statement) -> list[tuple[Any, ...]]:
+    """Return the rows of a request's first SELECT, asked for again where a kept connection turns out dead.
+
+    This stands in for Django's health check, which costs every request a statement.
+    """
+    connection.health_check_done = True  # type: ignore[attr-defined] # absent from the stubs
+    try:
+        return read(statement)
+    except (InterfaceError, OperationalError):
+        was_open = connection.connection is not None
+        if not was_open or connection.in_atomic_block or connection.is_usable():
+            raise
+    connection.close()
+    return read(statement)
 
 
 def read(statement: Statement) -> list[tuple[Any, ...]]:
@@ -82,12 +99,7 @@ def _write_in_turn(statements: Sequence[Statement]) -> None:
 
 
 def _write_at_once(statements: Sequence[Statement]) -> None:
-    """A count that is not right divides by zero, and the database takes all of it back."""
-    parts = ", ".join(f"s{number} AS ({statement.sql})" for number, statement in enumerate(statements))
-    counts = " AND ".join(
-        f"(SELECT count(*) FROM s{number}) = {statement.rows}" for number, statement in enumerate(statements)
-    )
-    sql = f"WITH {parts} SELECT 1 / CASE WHEN {counts} THEN 1 ELSE 0 END"
+    sql = _as_one(*((statement.sql, statement.rows) for statement in statements))
     try:
         with connection.cursor() as cursor:
             cursor.execute(sql, [value for statement in statements for value in statement.values])
@@ -97,30 +109,45 @@ def _write_at_once(statements: Sequence[Statement]) -> None:
         raise
 
 
+@lru_cache(maxsize=256)
+def _as_one(*statements: tuple[str, int]) -> str:
+    """Return the statements as one. A count that is not right divides by zero, which undoes all of it."""
+    parts = ", ".join(f"s{number} AS ({sql})" for number, (sql, _) in enumerate(statements))
+    counts = " AND ".join(
+        f"(SELECT count(*) FROM s{number}) = {rows}" for number, (_, rows) in enumerate(statements)
+    )
+    return f"WITH {parts} SELECT 1 / CASE WHEN {counts} THEN 1 ELSE 0 END"
+
+
 @cache
 def _fields(model: type[Model]) -> dict[str, "Field[Any, Any]"]:
     return {field.attname: field for field in model._meta.concrete_fields}
 
 
-def _prepared(field: "Field[Any, Any]", value: Any) -> Any:
-    return field.get_db_prep_save(value, connection)
+def _prepared(model: type[Model], name: str, value: Any) -> Any:
+    """Return a field's value as the driver takes it."""
+    field = _fields_to_prepare(model).get(name)
+    return value if field is None else field.get_db_prep_save(value, connection)
 
 
 @cache
-def _converters(model: type[Model]) -> list[tuple[Col, list[Any]]]:
-    """Return for each column what turns the driver's value into the field's; nothing, for most."""
-    steps = []
-    for field in _fields(model).values():
+def _fields_to_prepare(model: type[Model]) -> dict[str, "Field[Any, Any]"]:
+    """Return the fields whose values Django has to prepare: to PostgreSQL, all but these go as they are."""
+    fields = _fields(model)
+    if connection.vendor != "postgresql":
+        return fields
+    return {name: field for name, field in fields.items() if isinstance(field, IntegerField | JSONField)}
+
+
+@cache
+def _converters(model: type[Model]) -> list[tuple[int, Col, list[Any]]]:
+    """Return what turns the driver's values into the fields', for the columns that need it: few do."""
+    found = []
+    for index, field in enumerate(_fields(model).values()):
         column = Col(model._meta.db_table, field)
         own = column.get_db_converters(connection)
-        steps.append((column, [*connection.ops.get_db_converters(column), *own]))
-    return steps
-
-
-def _converted(value: Any, column: Col, steps: list[Any]) -> Any:
-    for step in steps:
-        value = step(value, column, connection)
-    return value
+        found.append((index, column, [*connection.ops.get_db_converters(column), *own]))
+    return [(index, column, steps) for index, column, steps in found if steps]
 
 
 @cache
