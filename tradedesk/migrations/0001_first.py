@@ -126,7 +126,7 @@ class Migration(migrations.Migration):
                 ('state_before', models.JSONField()),
                 ('state_after', models.JSONField()),
                 ('created_at', models.DateTimeField()),
-                ('alert', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='decisions', to='tradedesk.alert')),
+                ('alert', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='decisions', to='tradedesk.alert')),
                 ('bot', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='decisions', to='tradedesk.bot')),
             ],
             options={
@@ -186,7 +186,7 @@ class Migration(migrations.Migration):
                 ('contract', models.CharField(max_length=16)),
                 ('side', models.CharField(choices=[('BUY', 'Buy'), ('SELL', 'Sell')], max_length=4)),
                 ('quantity', models.PositiveIntegerField()),
-                ('client_order_id', models.CharField(max_length=64, unique=True)),
+                ('client_order_id', models.CharField(max_length=64)),
                 ('status', models.CharField(choices=[('pending', 'Pending'), ('sent', 'Sent'), ('working', 'Working'), ('filled', 'Filled'), ('partially_filled', 'Partially filled'), ('rejected', 'Rejected'), ('cancelled', 'Cancelled'), ('unconfirmed', 'Unconfirmed'), ('lost', 'Lost'), ('denied', 'Denied')], max_length=16)),
                 ('broker_order_id', models.BigIntegerField(blank=True, null=True)),
                 ('filled_quantity', models.PositiveIntegerField(default=0)),
@@ -199,7 +199,7 @@ class Migration(migrations.Migration):
                 ('sent_at', models.DateTimeField(blank=True, null=True)),
                 ('acknowledged_at', models.DateTimeField(blank=True, null=True)),
                 ('settled_at', models.DateTimeField(blank=True, null=True)),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='orders', to='tradedesk.account')),
+                ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='orders', to='tradedesk.account')),
                 ('bot', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='orders', to='tradedesk.bot')),
                 ('decision', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='orders', to='tradedesk.decision')),
             ],
@@ -218,7 +218,7 @@ class Migration(migrations.Migration):
                 ('price', models.DecimalField(decimal_places=8, max_digits=20)),
                 ('filled_at', models.DateTimeField()),
                 ('created_at', models.DateTimeField()),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='fills', to='tradedesk.account')),
+                ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='fills', to='tradedesk.account')),
                 ('bot', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='fills', to='tradedesk.bot')),
                 ('order', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='fills', to='tradedesk.order')),
             ],
@@ -251,7 +251,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='alert',
             name='strategy',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='alerts', to='tradedesk.strategy'),
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='alerts', to='tradedesk.strategy'),
         ),
         migrations.CreateModel(
             name='TradingState',
@@ -298,6 +298,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='order',
             index=models.Index(fields=['account', 'broker_order_id'], name='order_by_broker_id'),
+        ),
+        migrations.AddConstraint(
+            model_name='order',
+            constraint=models.UniqueConstraint(fields=('client_order_id',), name='one_order_per_client_order_id'),
         ),
         migrations.AddConstraint(
             model_name='order',

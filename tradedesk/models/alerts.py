@@ -16,7 +16,8 @@ class Alert(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    strategy = models.ForeignKey(Strategy, models.PROTECT, related_name="alerts")
+    # Here as in the other rows of a trade: no index of its own where a constraint's begins with the column.
+    strategy = models.ForeignKey(Strategy, models.PROTECT, db_index=False, related_name="alerts")
     event_key = models.CharField(max_length=128, null=True, blank=True)
     outcome = models.CharField(max_length=8, choices=AlertOutcome)
     received_at = models.DateTimeField(db_index=True)

@@ -11,7 +11,7 @@ class Decision(models.Model):
     """What one bot made of one alert, doing nothing included. Never changed afterwards."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    alert = models.ForeignKey(Alert, models.PROTECT, related_name="decisions")
+    alert = models.ForeignKey(Alert, models.PROTECT, db_index=False, related_name="decisions")
     bot = models.ForeignKey(Bot, models.PROTECT, related_name="decisions")
     action = models.CharField(max_length=16, choices=[(action.value, action.value) for action in Action])
     reason = models.CharField(max_length=24, choices=Reason)

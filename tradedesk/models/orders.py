@@ -45,14 +45,14 @@ class Order(models.Model):
     """Our one request to the broker. Written before anything is sent; `client_order_id` is computed."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    account = models.ForeignKey(Account, models.PROTECT, related_name="orders")
+    account = models.ForeignKey(Account, models.PROTECT, db_index=False, related_name="orders")
     bot = models.ForeignKey(Bot, models.PROTECT, null=True, blank=True, related_name="orders")
     decision = models.ForeignKey(Decision, models.PROTECT, null=True, blank=True, related_name="orders")
     purpose = models.CharField(max_length=8, choices=OrderPurpose)
     contract = models.CharField(max_length=16)
     side = models.CharField(max_length=4, choices=OrderSide)
     quantity = models.PositiveIntegerField()
-    client_order_id = models.CharField(max_length=64, unique=True)
+    client_order_id = models.CharField(max_length=64)
     status = models.CharField(max_length=16, choices=OrderStatus)
     broker_order_id = models.BigIntegerField(null=True, blank=True)
     filled_quantity = models.PositiveIntegerField(default=0)
@@ -77,6 +77,7 @@ class Order(models.Model):
             models.Index(fields=["account", "broker_order_id"], name="order_by_broker_id"),
         ]
         constraints = [
+            models.UniqueConstraint(fields=["client_order_id"], name="one_order_per_client_order_id"),
             models.CheckConstraint(condition=Q(quantity__gte=1), name="order_quantity_at_least_one"),
             models.CheckConstraint(
                 condition=Q(filled_quantity__lte=models.F("quantity")), name="order_never_overfilled"
@@ -96,7 +97,7 @@ class Fill(models.Model):
     """One execution by the broker's word, applied once. Never changed afterwards."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    account = models.ForeignKey(Account, models.PROTECT, related_name="fills")
+    account = models.ForeignKey(Account, models.PROTECT, db_index=False, related_name="fills")
     bot = models.ForeignKey(Bot, models.PROTECT, null=True, blank=True, related_name="fills")
     order = models.ForeignKey(Order, models.PROTECT, related_name="fills")
     broker_fill_id = models.BigIntegerField()
