@@ -1,11 +1,13 @@
+import threading
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 
 from tests.builders import make_bot, make_incident, make_strategy
 from tests.fakes import FakeBroker, FakeClock
 from tests.posting import Teller
-from tests.telling import BLUE, open_incidents
+from tests.telling import BLUE, open_incidents, said
 from tradedesk.models import Account, Bot, IncidentKind, Order, OrderStatus, TradingMode, TradingState
 from tradedesk.services import reconciliation
 from tradedesk.services.desk import Desk
@@ -113,3 +115,29 @@ def test_second_bot_of_the_account_is_compared_too(bot: Bot, desk: Desk, broker:
     (difference,) = reconcile(desk, [bot.account]).differences
 
     assert (difference["bot"], difference["broker"]) == (other.slug, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_alert_trades_while_its_account_is_being_reconciled(
+    bot: Bot, desk: Desk, tell: Teller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_inside, may_end = threading.Event(), threading.Event()
+
+    def stay(*_: object) -> None:
+        is_inside.set()
+        may_end.wait(10)
+
+    def run() -> None:
+        reconcile(desk, [bot.account])
+        connection.close()
+
+    monkeypatch.setattr(reconciliation, "lift_reduction", stay)
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert is_inside.wait(10)
+
+    answer = tell(BLUE)
+
+    may_end.set()
+    thread.join()
+    assert said(answer) == ("ENTER_LONG", "TREND_BLUE")

@@ -148,7 +148,7 @@ def _send_closing(
     claimed, now, identity = desk.monotonic(), desk.now(), new_id()
     with transaction.atomic():
         # Two people who flatten at once wait for each other here, and the second finds the first's order.
-        Account.objects.select_for_update().get(pk=account.pk)
+        Account.objects.select_for_update(no_key=True).get(pk=account.pk)
         unsettled = Order.objects.filter(account=account, contract=contract.name, settled_at=None)
         if not held or unsettled.exclude(purpose=OrderPurpose.OPEN).exists():
             return None

@@ -120,7 +120,7 @@ def _identity(difference: dict[str, Any]) -> str:
 
 def _seen_before(account: Account, differences: list[dict[str, Any]], now: datetime) -> dict[str, str]:
     """Return when each of the present differences was first seen, by identity."""
-    known = Account.objects.select_for_update().get(pk=account.pk).differences
+    known = Account.objects.select_for_update(no_key=True).get(pk=account.pk).differences
     return {_identity(d): known.get(_identity(d), now.isoformat()) for d in differences}
 
 

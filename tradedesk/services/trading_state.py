@@ -53,7 +53,7 @@ def set_mode(
     scope: str, mode: TradingMode, cause: Cause, reason: str, by: str, now: datetime
 ) -> TradingState:
     """Write a scope's mode and its history, and return the state. Call it in a transaction."""
-    state = TradingState.objects.select_for_update().get(scope=scope)
+    state = TradingState.objects.select_for_update(no_key=True).get(scope=scope)
     if (state.mode, state.cause) != (mode, cause):
         TradingStateChange.objects.create(
             scope=scope, old_mode=state.mode, new_mode=mode, cause=cause, reason=reason, by=by, created_at=now
@@ -65,13 +65,14 @@ def set_mode(
 
 def lift_reduction(account: Account, now: datetime) -> None:
     """Set an account active again whose REDUCING an incident caused, once no incident blocks it."""
-    state = TradingState.objects.select_for_update().get(account=account)
-    by_incident = state.mode == TradingMode.REDUCING and state.cause == Cause.INCIDENT
+    reduced = TradingState.objects.select_for_update(no_key=True).filter(
+        account=account, mode=TradingMode.REDUCING, cause=Cause.INCIDENT
+    )
     blocking = Incident.objects.filter(account=account, closed_at=None).exclude(blocks="")
-    if by_incident and not blocking.exists():
-        set_mode(
-            state.scope, TradingMode.ACTIVE, Cause.INCIDENT, "No incident is open any more.", "desk", now
-        )
+    for state in reduced:
+        if not blocking.exists():
+            reason = "No incident is open any more."
+            set_mode(state.scope, TradingMode.ACTIVE, Cause.INCIDENT, reason, "desk", now)
 
 
 def strictest(modes: Sequence[str], expected: int) -> TradingMode:
