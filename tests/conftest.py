@@ -60,8 +60,8 @@ def desk(db: None, clock: FakeClock, links: FakeLinks, monkeypatch: pytest.Monke
 
 @pytest.fixture
 def operator(db: None) -> User:
-    """Return the member of staff that works with the API."""
-    return make_user()
+    """Return the member of staff that works with the API, with every right."""
+    return make_user(is_superuser=True)
 
 
 @pytest.fixture

@@ -349,14 +349,38 @@ def test_release_that_finds_no_broker_leaves_the_switch_on(desk: Desk, bot: Bot,
     assert status().mode is HALTED
 
 
-def test_live_account_is_not_released(desk: Desk, bot: Bot) -> None:
-    halt(desk)
-    Account.objects.update(environment=Environment.LIVE)
+def make_live(bot: Bot) -> str:
+    """Make the bot's account a live one, and return its scope."""
+    bot.account.environment = Environment.LIVE
+    bot.account.save()
+    return f"account:{bot.account.name}"
+
+
+def test_live_account_begins_halted_and_is_not_released(desk: Desk, bot: Bot) -> None:
+    scope = make_live(bot)
 
     with pytest.raises(LiveLocked):
-        free(desk)
+        free(desk, scope)
 
-    assert status().mode is HALTED
+    assert status(scope).mode is HALTED
+
+
+def test_halt_of_a_live_account_is_not_loosened(desk: Desk, bot: Bot) -> None:
+    scope = make_live(bot)
+
+    with pytest.raises(LiveLocked):
+        engage(desk, scope=scope, mode=TradingMode.REDUCING, reason="", by="ada")
+
+    assert status(scope).mode is HALTED
+
+
+def test_release_of_all_leaves_a_live_account_halted(desk: Desk, bot: Bot) -> None:
+    scope = make_live(bot)
+    halt(desk)
+
+    free(desk)
+
+    assert (status().mode, status(scope).mode) == (TradingMode.ACTIVE, HALTED)
 
 
 def test_release_of_a_narrow_scope_does_not_release_the_wide_one(desk: Desk, tell: Teller) -> None:

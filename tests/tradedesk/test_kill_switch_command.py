@@ -110,7 +110,7 @@ def test_off_with_a_difference_exits_1_and_shows_it(broker: FakeBroker) -> None:
 
     assert (code, mode_of("all")) == (1, "HALTED")
     assert text == (
-        "Not clean: trading stays off.\n"
+        "The broker and the desk disagree, or an incident is open. Trading stays off.\n"
         "difference         subject    broker  booked\n"
         "POSITION_MISMATCH  mes-paper  1       0\n"
         "Two opposite events of one indicator have the same time: mes-paper. "

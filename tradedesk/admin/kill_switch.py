@@ -115,14 +115,17 @@ def _reduce(request: HttpRequest, ask: Ask) -> Answer:
     # From active it stops more, which anyone may; from halted it lets exits out again.
     if state_of(ask.scope).mode == TradingMode.HALTED:
         _require(request)
-    switch = kill_switch.engage(
-        wiring.desk(),
-        scope=ask.scope,
-        mode=TradingMode.REDUCING,
-        reason=ask.reason or "Entries blocked in the panel",
-        by=ask.by,
-        source_address=ask.source_address,
-    )
+    try:
+        switch = kill_switch.engage(
+            wiring.desk(),
+            scope=ask.scope,
+            mode=TradingMode.REDUCING,
+            reason=ask.reason or "Entries blocked in the panel",
+            by=ask.by,
+            source_address=ask.source_address,
+        )
+    except LiveLocked as refusal:
+        return Answer(messages.ERROR, f"The halt stands. {refusal.__doc__}", 409)
     return Answer(
         messages.WARNING,
         f"{_where(ask.scope)}: entries are blocked, exits go through. {_in_flight(switch.in_flight)}",
@@ -158,7 +161,7 @@ def _release(request: HttpRequest, ask: Ask) -> Answer:
             source_address=ask.source_address,
         )
     except NotClean as refusal:
-        return Answer(messages.ERROR, "Trading stays off: not everything is settled.", 409, not_clean=refusal)
+        return Answer(messages.ERROR, f"Trading stays off. {refusal}", 409, not_clean=refusal)
     except LiveLocked as refusal:
         return Answer(messages.ERROR, f"Trading stays off. {refusal.__doc__}", 409)
     except BrokerError as error:

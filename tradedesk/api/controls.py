@@ -2,7 +2,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, extend_schema
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -11,13 +11,17 @@ from rest_framework.views import APIView
 from tradedesk import wiring
 from tradedesk.api import serializers
 from tradedesk.api.errors import body_of, broker_unreachable
-from tradedesk.models import Account, Incident
+from tradedesk.models import Account, Incident, TradingMode
 from tradedesk.services import kill_switch
 from tradedesk.services.callers import address_of
 from tradedesk.services.flatten import flatten
 from tradedesk.services.resolving import resolve
 from tradedesk.services.rounds import reconcile_each
+from tradedesk.services.scopes import state_of
 from tradedesk.services.shapes import MODE_WORDS, flattened_json, switch_json
+
+# As in the panel: anyone on the staff may stop, these may let orders out.
+MAY_OPERATE, MAY_RESOLVE = "tradedesk.change_tradingstate", "tradedesk.change_incident"
 
 
 def _asked(request: Request, serializer: type[Any]) -> dict[str, Any]:
@@ -31,6 +35,11 @@ def _asked(request: Request, serializer: type[Any]) -> dict[str, Any]:
 def _who(request: Request) -> dict[str, Any]:
     """Return who asks and from where, as services take it."""
     return {"by": request.user.get_username(), "source_address": address_of(request._request)}
+
+
+def _require(request: Request, right: str) -> None:
+    if not request.user.has_perm(right):
+        raise PermissionDenied
 
 
 def _incidents(found: Sequence[Incident]) -> Any:
@@ -64,6 +73,9 @@ class KillSwitch(APIView):
         A release reconciles first; while the broker and the desk disagree it is refused with `NOT_CLEAN`.
         """
         asked = _asked(request, serializers.SwitchRequest)
+        loosens = asked["mode"] == "reduce" and state_of(asked["scope"]).mode == TradingMode.HALTED
+        if not asked["engaged"] or asked["mode"] == "flatten" or loosens:
+            _require(request, MAY_OPERATE)
         if asked["engaged"]:
             return Response(_engage(request, asked))
         reason, scope = asked["reason"], asked["scope"]
@@ -84,8 +96,7 @@ def _engage(request: Request, asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _not_clean(found: kill_switch.NotClean) -> Response:
-    detail = "The broker and the desk disagree, or an incident is open. Trading stays off."
-    body = body_of("NOT_CLEAN", detail)
+    body = body_of("NOT_CLEAN", f"{found} Trading stays off.")
     return Response(
         {**body, "differences": found.differences, "incidents": _incidents(found.incidents)}, status=409
     )
@@ -97,6 +108,7 @@ class Flatten(APIView):
     @extend_schema(request=serializers.FlattenRequest, responses=serializers.FlattenAnswer)
     def post(self, request: Request) -> Response:
         """Cancel what works and close what is held; answers when flat, or after ten seconds."""
+        _require(request, MAY_OPERATE)
         asked = _asked(request, serializers.FlattenRequest)
         result = flatten(wiring.desk(), scope=asked["scope"], reason=asked["reason"], **_who(request))
         return Response(flattened_json(result))
@@ -133,6 +145,7 @@ class ResolveIncident(APIView):
     )
     def post(self, request: Request, pk: str) -> Response:
         """Close an incident, with `adopt` after booking the broker's position as the bot's."""
+        _require(request, MAY_RESOLVE)
         asked = _asked(request, serializers.ResolveRequest)
         incident = get_object_or_404(Incident.objects.select_related("bot", "account"), pk=pk)
         if incident.closed_at is not None:

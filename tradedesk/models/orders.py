@@ -115,5 +115,10 @@ class Fill(models.Model):
             models.CheckConstraint(condition=Q(quantity__gte=1), name="fill_quantity_at_least_one"),
         ]
 
+    @property
+    def signed_quantity(self) -> int:
+        """Contracts with the fill's direction: bought is positive, sold negative."""
+        return self.quantity if self.side == OrderSide.BUY else -self.quantity
+
     def __str__(self) -> str:
         return f"{self.side} {self.quantity} {self.contract} at {self.price.normalize():f}"

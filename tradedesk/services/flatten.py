@@ -5,7 +5,7 @@ import structlog
 from django.db import transaction
 
 from broker.base import BrokerContract, BrokerError, BrokerRefused, WorkingOrder
-from strategy.machine import remember
+from strategy.machine import newest_event, remember
 from strategy.types import StandDown
 from tradedesk.models import (
     Account,
@@ -23,7 +23,7 @@ from tradedesk.services.audit import note
 from tradedesk.services.desk import READ_TIMEOUT_S, SUBMIT_TIMEOUT_S, Deadline, Desk, Link
 from tradedesk.services.recovery import settle_account
 from tradedesk.services.scopes import accounts_in, bots_in, state_of
-from tradedesk.stores.positions import Busy, Snapshot, seat, stored
+from tradedesk.stores.positions import Busy, Snapshot, Unreadable, seat, stored
 from tradedesk.stores.rows import Stale
 
 log = structlog.get_logger(__name__)
@@ -72,7 +72,7 @@ def _round(desk: Desk, state: TradingState, result: Flattened, deadline: Deadlin
         try:
             link = desk.link(account, timeout_s=deadline.left_s(READ_TIMEOUT_S))
             is_flat &= _round_of(desk, link, account, state, result, deadline)
-        except (BrokerError, Busy) as error:
+        except (BrokerError, Busy, Unreadable) as error:
             log.warning("flatten.unread", account=account.name, error=repr(error))
             result.positions.append({"account": account.name, "error": str(error) or "busy"})
             is_flat = False
@@ -84,7 +84,7 @@ def _round_of(
 ) -> bool:
     root = state.bot.instrument.root if state.bot else None
     settle_account(desk, link, account)
-    working = _cancel_working(link, root, deadline)
+    working = _cancel_working(link, root, deadline, {order.broker_order_id for order in result.orders})
     held = [
         (contract, row)
         for contract, row in positions.open_positions(link, deadline)
@@ -98,13 +98,15 @@ def _round_of(
     return not held and not working
 
 
-def _cancel_working(link: Link, root: str | None, deadline: Deadline) -> int:
+def _cancel_working(link: Link, root: str | None, deadline: Deadline, own: set[int | None]) -> int:
     """Ask for every working order in the scope to be cancelled, and return how many there were."""
     found = 0
     for order in link.broker.working_orders(link.account.id, timeout_s=deadline.left_s(READ_TIMEOUT_S)):
         if root is not None and not _is_of(link, order, root, deadline):
             continue
         found += 1
+        if order.id in own:
+            continue
         try:
             link.broker.cancel(order.id, timeout_s=deadline.left_s(READ_TIMEOUT_S))
         except BrokerRefused as refusal:
@@ -132,9 +134,13 @@ def _close(
     if bot is None:
         order = _send_closing(desk, link, account, None, contract, deadline)
     else:
-        with seat(bot.id, wait_s=deadline.left_s(), sleep=desk.sleep) as taken:
+        try:
+            with seat(bot.id, wait_s=deadline.left_s(), sleep=desk.sleep) as taken:
+                order = _send_closing(desk, link, account, bot, contract, deadline)
+                taken.snapshot = _book_held(desk, link, bot, deadline)
+        except Unreadable:
+            # What the bot remembers does not matter for closing what the broker shows.
             order = _send_closing(desk, link, account, bot, contract, deadline)
-            taken.snapshot = _book_held(desk, link, bot, deadline)
     if order is not None:
         result.orders.append(order)
 
@@ -143,14 +149,22 @@ def _send_closing(
     desk: Desk, link: Link, account: Account, bot: Bot | None, contract: BrokerContract, deadline: Deadline
 ) -> Order | None:
     """Send one order for what is held at this moment, unless an earlier closing has no known end."""
+    read_at = desk.now()
     rows = link.broker.positions(link.account.id, timeout_s=deadline.left_s(READ_TIMEOUT_S))
     held = next((row.quantity for row in rows if row.contract_id == contract.id), 0)
     claimed, now, identity = desk.monotonic(), desk.now(), new_id()
     with transaction.atomic():
         # Two people who flatten at once wait for each other here, and the second finds the first's order.
         Account.objects.select_for_update(no_key=True).get(pk=account.pk)
-        unsettled = Order.objects.filter(account=account, contract=contract.name, settled_at=None)
-        if not held or unsettled.exclude(purpose=OrderPurpose.OPEN).exists():
+        ours = Order.objects.filter(account=account, contract=contract.name)
+        # An order that waits to be sent late must not go beside this one.
+        ours.filter(status=OrderStatus.PENDING).update(
+            status=OrderStatus.DENIED, settled_at=now, note="A flatten took its place."
+        )
+        closings = ours.filter(settled_at=None).exclude(purpose=OrderPurpose.OPEN)
+        # What settled since the read may have moved what was read: the next round reads again.
+        moved = ours.filter(settled_at__gte=read_at).exclude(status=OrderStatus.DENIED)
+        if not held or closings.exists() or moved.exists():
             return None
         order = Order.objects.create(
             id=identity,
@@ -193,12 +207,14 @@ def _book_held(desk: Desk, link: Link, bot: Bot, deadline: Deadline) -> Snapshot
 
 def _stand_down(desk: Desk, bot: Bot) -> None:
     """Let the bot rest flat until the next colour change, from the moment a person asked."""
-    now = desk.now()
-    entry = StandDown(f"flatten|{now.isoformat()}", now, None, Reason.FLATTEN.value)
     try:
         with seat(bot.id, wait_s=SEAT_WAIT_S, sleep=desk.sleep) as taken:
+            # Behind every event known by now, though the chart's clock be ahead of ours.
+            now, newest = desk.now(), newest_event(stored(bot.id).memory)
+            since = max(now, newest.effective_at) if newest else now
+            entry = StandDown(f"flatten|{now.isoformat()}", since, None, Reason.FLATTEN.value)
             taken.snapshot = _store_entry(desk, bot, entry)
-    except Busy:
+    except (Busy, Unreadable):
         # Closing matters more; a target left standing is too old to open again.
         log.warning("flatten.no_stand_down", bot=bot.slug)
 

@@ -6,6 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from tradedesk.models import (
+    Account,
     Cause,
     Environment,
     Incident,
@@ -18,9 +19,10 @@ from tradedesk.services.audit import note
 from tradedesk.services.desk import CLAIM_VALID_S, SUBMIT_TIMEOUT_S, Desk
 from tradedesk.services.reconciliation import reconcile
 from tradedesk.services.scopes import accounts_in, orders_in, state_of
-from tradedesk.services.trading_state import set_mode
+from tradedesk.services.trading_state import ALL, set_mode
 
 POLL_S = 0.02
+DISAGREE = "The broker and the desk disagree, or an incident is open."
 # A claim is good for a moment, and its POST lasts so long at most: afterwards nothing claimed can leave.
 QUIET_AFTER_S = CLAIM_VALID_S + SUBMIT_TIMEOUT_S + 0.25
 
@@ -39,10 +41,17 @@ class Switch:
 
 
 class NotClean(Exception):
-    """Trading stays off: the broker and the desk disagree, or an incident that blocks is open."""
+    """Trading stays off: the broker and the desk disagree, an incident that blocks is open, or somebody
+    stopped trading again while the release was looking.
+    """
 
-    def __init__(self, differences: Sequence[dict[str, Any]], incidents: Sequence[Incident]) -> None:
-        super().__init__(f"{len(differences)} differences, {len(incidents)} incidents")
+    def __init__(
+        self,
+        why: str,
+        differences: Sequence[dict[str, Any]] = (),
+        incidents: Sequence[Incident] = (),
+    ) -> None:
+        super().__init__(why)
         self.differences = list(differences)
         self.incidents = list(incidents)
 
@@ -61,11 +70,14 @@ def engage(
 ) -> Switch:
     """Stop trading in a scope and return once no order of it can leave any more.
 
-    HALTED lets nothing out, REDUCING only orders toward flat. The database orders this against every claim
-    to send; the wait is for the POSTs of claims that came first, at most the broker's time-out.
-    Raises UnknownScope.
+    HALTED lets nothing out, REDUCING only orders toward flat; a halt may be loosened to it. The database
+    orders this against every claim to send; the wait is for the POSTs of claims that came first, at most the
+    broker's time-out.
+    Raises UnknownScope, LiveLocked.
     """
     state = state_of(scope)
+    if mode is TradingMode.REDUCING and state.mode == TradingMode.HALTED:
+        _refuse_live(scope)
     with transaction.atomic():
         state = set_mode(state.scope, mode, Cause.PERSON, reason, by, desk.now())
         note(by, "kill switch on", scope, {"mode": mode.value}, reason, source_address, desk.now())
@@ -75,19 +87,37 @@ def engage(
 def release(desk: Desk, *, scope: str, reason: str, by: str, source_address: str = "") -> Switch:
     """Let trading go on in a scope, after a reconciliation of its accounts found nothing.
 
-    Nothing is sent by itself afterwards. Raises NotClean, LiveLocked, UnknownScope, BrokerError.
+    Nothing is sent by itself afterwards. Live accounts keep their own halt.
+    Raises NotClean, LiveLocked, UnknownScope, BrokerError.
     """
-    accounts = accounts_in(scope)
-    if any(account.environment == Environment.LIVE for account in accounts):
-        raise LiveLocked
+    _refuse_live(scope)
+    asked = state_of(scope)
+    accounts = [account for account in accounts_in(scope) if account.enabled and not _is_live(account)]
     found = reconcile(desk, accounts)
     blocking = [incident for incident in found.incidents if incident.blocks]
     if found.differences or blocking:
-        raise NotClean(found.differences, blocking)
+        raise NotClean(DISAGREE, found.differences, blocking)
     with transaction.atomic():
+        current = TradingState.objects.select_for_update(no_key=True).get(scope=scope)
+        if _as_written(current) != _as_written(asked):
+            raise NotClean("Somebody stopped trading while the release was looking at the broker.")
         state = set_mode(scope, TradingMode.ACTIVE, Cause.PERSON, reason, by, desk.now())
         note(by, "kill switch off", scope, {}, reason, source_address, desk.now())
     return _switch(state, 0)
+
+
+def _as_written(state: TradingState) -> tuple[str, datetime | None, str, str]:
+    return state.mode, state.since, state.by, state.reason
+
+
+def _refuse_live(scope: str) -> None:
+    """Raise LiveLocked where the scope is a live account or a bot on one."""
+    if scope != ALL and any(_is_live(account) for account in accounts_in(scope)):
+        raise LiveLocked
+
+
+def _is_live(account: Account) -> bool:
+    return account.environment == Environment.LIVE
 
 
 def _switch(state: TradingState, in_flight: int) -> Switch:

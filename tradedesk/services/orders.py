@@ -116,7 +116,7 @@ def follow(desk: Desk, link: Link, order: Order, broker_order_id: int, deadline:
             report = _look(link, order, broker_order_id, budget.left_s(READ_TIMEOUT_S))
         except BrokerError as error:
             log.info("order.fills_unread", order=str(order.id), error=str(error))
-        if report.status not in (BrokerOrderStatus.WORKING, BrokerOrderStatus.UNKNOWN):
+        if outcome_of(report, order, None).status in OVER:
             break
         desk.sleep(min(pause, budget.left_s()))
         pause = min(pause * 2, LONGEST_POLL_S)
@@ -126,6 +126,8 @@ def follow(desk: Desk, link: Link, order: Order, broker_order_id: int, deadline:
 def outcome_of(report: OrderReport, order: Order, acknowledged_at: datetime | None) -> Outcome:
     """Return the outcome that a broker's report means for our order."""
     status = _STATUS[report.status]
+    if status is OrderStatus.FILLED and report.filled_quantity < order.quantity:
+        status = OrderStatus.WORKING  # its fills have not all shown up yet: ask again
     if status is OrderStatus.WORKING and report.fills:
         full = report.filled_quantity >= order.quantity
         status = OrderStatus.FILLED if full else OrderStatus.PARTIALLY_FILLED

@@ -3,7 +3,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import structlog
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Exists, OuterRef, Q
 
 from broker.base import BrokerError
@@ -28,7 +28,7 @@ from tradedesk.services.positions import BrokerView
 from tradedesk.services.records import records_of
 from tradedesk.services.rounds import reconcile_each
 from tradedesk.services.trading_state import mode_for_claim
-from tradedesk.stores.positions import Busy, Snapshot, seat, stored
+from tradedesk.stores.positions import Busy, Snapshot, Unreadable, seat, stored
 from tradedesk.stores.rows import Stale
 
 log = structlog.get_logger(__name__)
@@ -116,7 +116,7 @@ def _orders(desk: Desk) -> Iterator[Row]:
         subject = f"{order} {order.client_order_id}"
         try:
             settle(desk, desk.link(order.account, timeout_s=READ_TIMEOUT_S), order)
-        except (BrokerError, Busy) as error:
+        except (BrokerError, Busy, Unreadable, DatabaseError) as error:
             log.warning("recovery.order", order=str(order.id), error=repr(error))
             yield Row("order", subject, str(error) or "busy", still_open=True)
             continue
@@ -174,10 +174,21 @@ def _book_once(
     now = desk.now()
     new_fills = orders.record(order, outcome, bot, now)
     after = booking.as_held(before, view, now) if view is not None and new_fills else before
+    expected = before.quantity + sum(fill.signed_quantity for fill in new_fills)
+    if new_fills and after.quantity not in (before.quantity, expected):
+        # A closing sized from the broker may have counted the fill; the rest is somebody else's trade.
+        contract = order.contract if expected else ""
+        after = before.changed(now, quantity=expected, average_price=after.average_price, contract=contract)
     if _gives_up_target(order, after) and order.decision is not None:
         is_lost = order.status == OrderStatus.LOST
         code = Reason.ORDER_UNCONFIRMED if is_lost else Reason.BROKER_REJECTED
-        after = before.changed(now, memory=stood_down(after.memory, order.decision.alert, code))
+        after = before.changed(
+            now,
+            memory=stood_down(after.memory, order.decision.alert, code),
+            quantity=after.quantity,
+            average_price=after.average_price,
+            contract=after.contract,
+        )
     if after is not before:
         booking.store(before, after)
     booking.watch_order(order, bot, now)
@@ -202,8 +213,12 @@ def _send_late(desk: Desk, link: Link, order: Order, bot: Bot) -> orders.Outcome
         if refusal:
             return orders.Outcome(OrderStatus.DENIED, note=refusal)
         claimed = desk.monotonic()
-        order.status, order.sent_at = OrderStatus.SENT, now
-        order.save(update_fields=["status", "sent_at"])
+        waiting = Order.objects.filter(pk=order.pk, status=OrderStatus.PENDING)
+        held = view.quantity_in(order.contract)
+        if not waiting.update(status=OrderStatus.SENT, sent_at=now, position_before=held):
+            # Another recovery claimed it.
+            raise Busy
+        order.status, order.sent_at, order.position_before = OrderStatus.SENT, now, held
     price = order.decision.alert.close if order.decision else None
     return orders.send(desk, link, order, price, claimed, desk.deadline(SUBMIT_TIMEOUT_S))
 
@@ -265,8 +280,9 @@ def _alerts(desk: Desk) -> Iterator[Row]:
 def settle_account(desk: Desk, link: Link, account: Account) -> None:
     """Ask about every order of an account whose end is not known, as far as the broker answers."""
     left = Order.objects.filter(account=account, settled_at=None).exclude(status=OrderStatus.PENDING)
+    left = left.exclude(status=OrderStatus.SENT, sent_at__gte=desk.now() - LEFT_BEHIND_AFTER)
     for order in left.select_related("bot__account", "bot__instrument", "decision__alert"):
         try:
             settle(desk, link, order)
-        except (BrokerError, Busy) as error:
+        except (BrokerError, Busy, Unreadable, DatabaseError) as error:
             log.warning("recovery.order", order=str(order.id), error=repr(error))

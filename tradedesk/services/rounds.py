@@ -8,7 +8,7 @@ from broker.base import BrokerError
 from tradedesk.models import Account, Incident
 from tradedesk.services.desk import Desk
 from tradedesk.services.reconciliation import reconcile
-from tradedesk.stores.positions import Busy
+from tradedesk.stores.positions import Busy, Unreadable
 
 log = structlog.get_logger(__name__)
 
@@ -19,7 +19,7 @@ class Round:
 
     differences: list[dict[str, Any]] = field(default_factory=list)
     incidents: list[Incident] = field(default_factory=list)
-    unread: dict[str, BrokerError | Busy] = field(default_factory=dict)
+    unread: dict[str, BrokerError | Busy | Unreadable] = field(default_factory=dict)
 
     @property
     def clean(self) -> bool:
@@ -32,7 +32,7 @@ def reconcile_each(desk: Desk, accounts: Iterable[Account]) -> Round:
     for account in accounts:
         try:
             one = reconcile(desk, [account])
-        except (BrokerError, Busy) as error:
+        except (BrokerError, Busy, Unreadable) as error:
             log.warning("reconcile.unread", account=account.name, error=str(error))
             found.unread[account.name] = error
             continue

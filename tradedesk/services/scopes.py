@@ -31,7 +31,7 @@ def accounts_in(scope: str) -> list[Account]:
         return [bot.account for bot in bots_in(scope)]
     if state.account_id:
         return list(Account.objects.filter(pk=state.account_id))
-    return list(Account.objects.filter(enabled=True))
+    return list(Account.objects.all())
 
 
 def orders_in(scope: str) -> QuerySet[Order]:

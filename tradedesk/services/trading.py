@@ -263,9 +263,16 @@ class _Turn:
                     self.alert, self.bot, before, view, order, outcome, self.desk.now(), was_left=was_left
                 )
                 return
-            except (Stale, IntegrityError):
+            except (Stale, IntegrityError) as change:
                 self.seat.snapshot = stored(self.bot.id)
-                if Order.objects.get(pk=order.pk).status != OrderStatus.SENT:
+                is_sent = Order.objects.get(pk=order.pk).status == OrderStatus.SENT
+                if is_sent and isinstance(change, IntegrityError):
+                    # What the broker says does not fit the books: recovery and a person look at it.
+                    outcome = orders.Outcome(
+                        OrderStatus.UNCONFIRMED, outcome.broker_order_id, note=f"Not booked: {change}"[:500]
+                    )
+                    order.refresh_from_db()
+                elif not is_sent:
                     # Recovery asked the broker about this order meanwhile and booked what it heard.
                     order.refresh_from_db()
                     return
@@ -289,9 +296,11 @@ class _Turn:
         order = self._intent(decision, choice, view, 1, now)
         try:
             with transaction.atomic():
-                booking.write(self.bot, snapshot, snapshot, decision=None, order=order, records=self.records)
+                after = snapshot.changed(now)
+                booking.write(self.bot, snapshot, after, decision=None, order=order, records=self.records)
         except Stale:
             return None
+        self.seat.snapshot = after
         self._send(link, view, order, claimed, was_left=True)
         return order
 

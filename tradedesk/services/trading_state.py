@@ -54,7 +54,7 @@ def set_mode(
 ) -> TradingState:
     """Write a scope's mode and its history, and return the state. Call it in a transaction."""
     state = TradingState.objects.select_for_update(no_key=True).get(scope=scope)
-    if (state.mode, state.cause) != (mode, cause):
+    if cause == Cause.PERSON or (state.mode, state.cause) != (mode, cause):
         TradingStateChange.objects.create(
             scope=scope, old_mode=state.mode, new_mode=mode, cause=cause, reason=reason, by=by, created_at=now
         )

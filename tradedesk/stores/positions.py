@@ -226,8 +226,9 @@ def seat(bot_id: UUID, *, wait_s: float, sleep: Callable[[float], None]) -> Iter
     token = secrets.token_hex(8)
     try:
         held = _lock_and_read(bot_id, token, deadline, sleep)
-        taken = Seat(snapshot=held or stored(bot_id), in_redis=held)
+        taken = None
         try:
+            taken = Seat(snapshot=held or stored(bot_id), in_redis=held)
             yield taken
         finally:
             _write_and_unlock(bot_id, token, taken)
@@ -261,15 +262,20 @@ def _lock_and_read(
         sleep(RETRY_S)
 
 
-def _write_and_unlock(bot_id: UUID, token: str, taken: Seat) -> None:
-    changed = taken.snapshot is not taken.in_redis
-    _latest[bot_id] = taken.snapshot
-    # Ahead of the database is a copy from before the database was put back: it must not wait to be believed.
-    copied = taken.in_redis.version if taken.in_redis else 0
-    unknown = copied if copied > taken.snapshot.version else ""
-    arguments = [token, taken.snapshot.version, taken.snapshot.to_json() if changed else "", unknown]
+def _write_and_unlock(bot_id: UUID, token: str, taken: Seat | None) -> None:
+    arguments = [token, *(_to_write(bot_id, taken) if taken else (0, "", ""))]
     try:
         redis.call(lambda client: client.register_script(WRITE_AND_UNLOCK)(_keys(bot_id), arguments))
     except RedisUnavailable:
         # The lock lapses by itself, and a version left behind in Redis loses against the database.
         return
+
+
+def _to_write(bot_id: UUID, taken: Seat) -> tuple[int, str, int | str]:
+    """Return the version and the state to write, and the version to replace in any case; empty for none."""
+    _latest[bot_id] = taken.snapshot
+    is_changed = taken.snapshot is not taken.in_redis
+    # Ahead of the database is a copy from before the database was put back: it must not wait to be believed.
+    copied = taken.in_redis.version if taken.in_redis else 0
+    unknown = copied if copied > taken.snapshot.version else ""
+    return taken.snapshot.version, taken.snapshot.to_json() if is_changed else "", unknown

@@ -13,6 +13,8 @@ from tradedesk.services.flatten import flatten
 from tradedesk.services.scopes import UnknownScope
 from tradedesk.services.shapes import MODE_WORDS, flattened_json, incident_json, switch_json
 
+LIVE_LOCKED = "A live account stays halted: letting orders out takes a one-time code, which is not there yet."
+
 
 class Command(BaseCommand):
     help = (
@@ -65,7 +67,11 @@ class Command(BaseCommand):
         desk, scope, by = wiring.desk(), options["scope"], console.os_user()
         reason = options["reason"][: console.LONGEST_REASON]
         mode = MODE_WORDS[options["mode"]]
-        answer = switch_json(kill_switch.engage(desk, scope=scope, mode=mode, reason=reason, by=by))
+        try:
+            switch = kill_switch.engage(desk, scope=scope, mode=mode, reason=reason, by=by)
+        except kill_switch.LiveLocked:
+            raise CommandError(LIVE_LOCKED) from None
+        answer = switch_json(switch)
         if options["mode"] == "flatten":
             if not options["json"]:
                 self._print(answer)
@@ -91,9 +97,7 @@ class Command(BaseCommand):
             self._print_not_clean(found, as_json=options["json"])
             console.leave(console.NOT_DONE)
         except kill_switch.LiveLocked:
-            raise CommandError(
-                "A live account is released with a one-time code, which this desk cannot check yet."
-            ) from None
+            raise CommandError(LIVE_LOCKED) from None
         except BrokerError as error:
             raise CommandError(
                 f"The broker could not be asked, so trading stays off: {error}\nLook with: manage.py doctor"
@@ -133,7 +137,7 @@ class Command(BaseCommand):
             answer = {"code": "NOT_CLEAN", "differences": found.differences, "incidents": listed}
             console.print_json(self.stdout, answer)
             return
-        self.stdout.write("Not clean: trading stays off.")
+        self.stdout.write(f"{found} Trading stays off.")
         if found.differences:
             console.print_differences(self.stdout, found.differences)
         for incident in listed:
