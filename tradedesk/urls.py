@@ -1,4 +1,5 @@
 from django.urls import include, path, re_path
+from django.views.generic import RedirectView
 
 from tradedesk.api.health import Metrics, healthz, readyz
 from tradedesk.webhook.views import TradingViewWebhook
@@ -10,6 +11,7 @@ urlpatterns = [
     path("healthz", healthz),
     path("readyz", readyz),
     path("metrics", Metrics.as_view()),
+    path("", RedirectView.as_view(url="/admin/")),
     path("", include("tradedesk.admin.urls")),
 ]
 handler404 = "tradedesk.api.errors.not_found"

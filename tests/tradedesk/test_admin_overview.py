@@ -45,7 +45,7 @@ def test_bot_shows_what_it_holds(panel: Client) -> None:
 
     html = page(panel)
 
-    assert "Short, exits on DI+ above DI-" in html
+    assert "Short, but the strategy has left: closes at the next event or a flatten" in html
     assert "<strong>−2</strong>" in html
     assert "target long" in html
     assert "6,842.25" in html

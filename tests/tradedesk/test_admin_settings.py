@@ -55,7 +55,10 @@ def bot_data(bot: Bot, **fields: object) -> dict[str, object]:
 
 
 def test_new_account_is_written_down(panel: Client) -> None:
-    panel.post(ADD.format("account"), {"name": "demo1", "environment": "demo", "enabled": "on"})
+    panel.post(
+        ADD.format("account"),
+        {"name": "demo1", "environment": "demo", "credentials": "TRADOVATE", "enabled": "on"},
+    )
 
     assert Account.objects.get().environment == "demo"
     who, action, subject, detail, address = entry()
@@ -64,7 +67,7 @@ def test_new_account_is_written_down(panel: Client) -> None:
         "name": [None, "demo1"],
         "environment": [None, "demo"],
         "broker_account": [None, ""],
-        "credentials": [None, ""],
+        "credentials": [None, "TRADOVATE"],
         "enabled": [None, True],
     }
 

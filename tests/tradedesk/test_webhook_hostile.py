@@ -11,7 +11,7 @@ from tests.fakes import FakeBroker
 from tests.posting import post
 from tradedesk.models import Alert, AlertOutcome, Bot
 
-NOT_JSON = "The body is not JSON. Copy the message from the bot's alert template."
+NOT_JSON = "The body is not JSON. Copy the message from the strategy's page."
 NOT_TEXT = "The body is not UTF-8 text."
 NOT_AN_OBJECT = "The body must be a JSON object."
 

@@ -11,6 +11,11 @@ NO_ACTION = (
     Reason.CROSS_WITH_TREND,
     Reason.NOT_WAITING,
     Reason.ALREADY_OUT,
+    # Without an order: the target was held already.
+    Reason.TREND_BLUE,
+    Reason.TREND_RED,
+    Reason.DI_UP,
+    Reason.DI_DOWN,
 )
 LATE = (Reason.LATE_NO_EFFECT, Reason.EVENT_WINDOW, Reason.TOO_OLD)
 REFUSED = tuple(reason for reason in Reason if reason not in NO_ACTION and reason not in LATE)

@@ -48,6 +48,8 @@ def timeframe(text: str) -> str:
 def bot_in_words(snapshot: Snapshot) -> str:
     """Return what a bot does now and what it waits for."""
     color, held = snapshot.state.color, snapshot.held
+    if held is not Direction.NONE and held is not snapshot.state.position:
+        return f"{HELD[held].capitalize()}, but the strategy has left: closes at the next event or a flatten"
     if held is Direction.LONG:
         return "Long, exits on DI- above DI+"
     if held is Direction.SHORT:

@@ -1,5 +1,6 @@
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models, transaction
 
@@ -39,6 +40,11 @@ class Account(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Refuse an account at Tradovate without a login."""
+        if self.environment != Environment.PAPER and not self.credentials:
+            raise ValidationError({"credentials": "Name the environment variables with the login."})
 
     @transaction.atomic
     def save(self, *args: Any, **kwargs: Any) -> None:

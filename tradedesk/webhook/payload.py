@@ -41,7 +41,7 @@ def parse_json(body: bytes) -> dict[str, Any]:
         raise Invalid({"body": ["The body is not UTF-8 text."]}) from None
     except (ValueError, RecursionError):
         raise Invalid(
-            {"body": ["The body is not JSON. Copy the message from the bot's alert template."]}
+            {"body": ["The body is not JSON. Copy the message from the strategy's page."]}
         ) from None
     if not isinstance(content, dict):
         raise Invalid({"body": ["The body must be a JSON object."]})

@@ -60,16 +60,23 @@ class TradingViewWebhook(APIView):
 
 def _answer(desk: Desk, request: HttpRequest, token: str | None) -> Response:
     deadline = desk.deadline(settings.WEBHOOK_ANSWER_WITHIN_S)
-    body = _read(request)
-    if body is None:
-        return answers.refused(413, "too_large", f"The body is larger than {LARGEST_BODY} bytes.")
+    too_large = answers.refused(413, "too_large", f"The body is larger than {LARGEST_BODY} bytes.")
+    if _announced(request) > LARGEST_BODY:
+        return too_large
     address = address_of(request)
     if not auth.is_allowed(address):
         return answers.forbidden()
-    content, problem = _parse(body)
-    token = token or _token_in(content)
     try:
-        admission = auth.admit(token)
+        # A wrong token in the address is answered before its body is waited for.
+        admission = auth.admit(token) if token else None
+        if token and admission is None:
+            return answers.forbidden()
+        body = _read(request)
+        if body is None:
+            return too_large
+        content, problem = _parse(body)
+        token = token or _token_in(content)
+        admission = admission or auth.admit(token)
     except DatabaseError:
         log.exception("webhook.database")
         return answers.unavailable()
@@ -100,14 +107,15 @@ def _answer(desk: Desk, request: HttpRequest, token: str | None) -> Response:
     return answers.processed(alert, trading.process(desk, alert, admission.bots, deadline))
 
 
+def _announced(request: HttpRequest) -> int:
+    try:
+        return int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        return 0
+
+
 def _read(request: HttpRequest) -> bytes | None:
     """Return the raw body, None when it is too large, without reading more than that."""
-    try:
-        announced = int(request.META.get("CONTENT_LENGTH") or 0)
-    except ValueError:
-        announced = 0
-    if announced > LARGEST_BODY:
-        return None
     body = request.read(LARGEST_BODY + 1)
     return None if len(body) > LARGEST_BODY else body
 

@@ -31,8 +31,8 @@ class Command(BaseCommand):
         return with_examples(
             super().create_parser(*names, **kwargs),
             "manage.py replay alerts.jsonl",
-            "manage.py replay alerts.jsonl | grep -v NONE       the trades only",
-            "grep DI_Cross alerts.jsonl | manage.py replay -",
+            "manage.py replay alerts.jsonl | grep -E 'ENTER|EXIT|REVERSE'       the trades only",
+            "cat monday.jsonl tuesday.jsonl | manage.py replay -",
         )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
