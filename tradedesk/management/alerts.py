@@ -125,9 +125,9 @@ def post(url: str, alert: Mapping[str, Any]) -> Answer:
     return Answer(response.status_code, content)
 
 
-def iso(moment: datetime) -> str:
-    """Return a moment as TradingView writes it."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def iso(moment: datetime, timespec: str = "seconds") -> str:
+    """Return a moment as TradingView writes it, or finer."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec=timespec) + "Z"
 
 
 def _told(decision: Mapping[str, Any]) -> str:

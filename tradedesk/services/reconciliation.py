@@ -46,38 +46,51 @@ def reconcile(desk: Desk, accounts: Iterable[Account]) -> Reconciled:
 
 def _compare(desk: Desk, link: Link, account: Account) -> list[dict[str, Any]]:
     bots = list(account.bots.select_related("account", "instrument"))
-    compared = [bot for bot in bots if not Order.objects.filter(bot=bot, settled_at=None).exists()]
+    looks = {bot: _look_at(desk, link, bot) for bot in bots}
     differences = [
-        *(difference for bot in compared if (difference := _compare_bot(desk, link, bot))),
+        *(look.difference for look in looks.values() if look.difference),
         *_foreign_positions(desk, link, account, {bot.instrument.root for bot in bots}),
         *_foreign_orders(link, account),
     ]
+    settled = [bot for bot, look in looks.items() if look.is_settled]
     now = desk.now()
     with transaction.atomic():
         seen = _seen_before(account, differences, now)
         for difference in differences:
             if now - datetime.fromisoformat(seen[_identity(difference)]) >= SECOND_LOOK_AFTER:
                 _open(account, difference, now)
-        _close_what_is_gone(account, compared, differences, now)
+        _close_what_is_gone(account, settled, differences, now)
         lift_reduction(account, now)
         Account.objects.filter(pk=account.pk).update(reconciled_at=now, differences=seen)
     account.reconciled_at, account.differences = now, seen
     return differences
 
 
-def _compare_bot(desk: Desk, link: Link, bot: Bot) -> dict[str, Any] | None:
-    """Return how the bot's booked position differs from the broker's; None when it does not.
+@dataclass(frozen=True)
+class _Look:
+    """What a look at a bot showed: whether all its orders are over, and how it differs from the broker."""
 
-    Looked at from the bot's seat, so that no order of the desk moves the position meanwhile. A bot with an
-    order whose end is not known is not looked at: the order may explain any difference. Raises Busy.
+    is_settled: bool
+    difference: dict[str, Any] | None = None
+
+
+def _look_at(desk: Desk, link: Link, bot: Bot) -> _Look:
+    """Compare a bot's booked position with the broker's.
+
+    From the bot's seat, so that no order of the desk moves the position meanwhile. A bot with an order whose
+    end is not known is left alone: the order may explain any difference. Raises Busy.
     """
     with seat(bot.id, wait_s=SEAT_WAIT_S, sleep=desk.sleep) as taken:
+        if Order.objects.filter(bot=bot, settled_at=None).exists():
+            return _Look(is_settled=False)
         taken.snapshot = stored(bot.id)
         view = positions.view_of(link, bot.instrument, desk.deadline(READ_TIMEOUT_S))
+        booking.watch_target(bot, taken.snapshot, now=desk.now())
     booked = taken.snapshot.quantity
     if view.quantity == booked:
-        return None
-    return _difference(IncidentKind.POSITION_MISMATCH, bot.slug, bot.slug, view.quantity, booked)
+        return _Look(is_settled=True)
+    found = _difference(IncidentKind.POSITION_MISMATCH, bot.slug, bot.slug, view.quantity, booked)
+    return _Look(is_settled=True, difference=found)
 
 
 def _foreign_positions(desk: Desk, link: Link, account: Account, roots: set[str]) -> list[dict[str, Any]]:
@@ -148,5 +161,3 @@ def _close_what_is_gone(
         was_looked_at = incident.bot is None or incident.bot in bots
         if was_looked_at and (incident.kind, incident.subject) not in present:
             incidents.close(incident, now=now, reason="The difference is gone.")
-    for bot in bots:
-        booking.watch_target(bot, stored(bot.id), now=now)

@@ -68,7 +68,8 @@ def _alert(options: dict[str, Any], now: datetime) -> dict[str, Any]:
     return alerts.payload(
         action,
         bar_open=alerts.iso(now),
-        fired_at=alerts.iso(now),
+        # Finer than TradingView's seconds, so that two alerts sent by hand keep their order.
+        fired_at=alerts.iso(now, "milliseconds"),
         close=options["close"],
         symbol=options["symbol"],
         timeframe=options["timeframe"],
