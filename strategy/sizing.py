@@ -12,8 +12,3 @@ def order_quantity(held: int, target: Direction, size: int) -> int:
     if Direction.of(held) == target:
         return 0
     return target.sign * size - held
-
-
-def closing_part(held: int) -> int:
-    """Return the signed contracts to trade that bring `held` to zero."""
-    return -held

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strategy.sizing import closing_part, order_quantity
+from strategy.sizing import order_quantity
 from strategy.types import Direction
 from tests.strategy.builders import FLAT, LONG, SHORT
 
@@ -46,8 +46,3 @@ def test_any_order_ends_on_the_target_at_its_size_or_leaves_the_position_alone(
         assert Direction.of(held) is target
     else:
         assert abs(held + order) == (0 if target is FLAT else size)
-
-
-@given(st.integers(-50, 50))
-def test_closing_part_ends_flat(held: int) -> None:
-    assert held + closing_part(held) == 0

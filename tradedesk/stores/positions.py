@@ -236,11 +236,6 @@ def seat(bot_id: UUID, *, wait_s: float, sleep: Callable[[float], None]) -> Iter
         lock.release()
 
 
-def forget(bot_id: UUID) -> None:
-    """Drop what Redis has of a bot, so that the next reader takes it from the database."""
-    redis.call(lambda client: client.delete(_keys(bot_id)[1]))
-
-
 def _keys(bot_id: UUID) -> list[str]:
     return [f"tradedesk:bot:{bot_id}:lock", f"tradedesk:bot:{bot_id}:state"]
 
