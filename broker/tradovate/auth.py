@@ -29,6 +29,8 @@ RENEW_BEFORE = timedelta(minutes=15)
 RENEWAL_PAUSE = timedelta(minutes=5)
 # Five failed logins an hour lock out the whole network, so a refused one rests for a quarter of it.
 LOGIN_PAUSE = timedelta(minutes=15)
+# Each login pushes out an older session, so many questions at once share one.
+FRESH_FOR = timedelta(seconds=30)
 CAPTCHA_PAUSE = timedelta(hours=1)
 
 
@@ -83,6 +85,7 @@ class Session:
         self._token: AccessToken | None = None
         self._next_renewal: datetime | None = None
         self._pause: _LoginPause | None = None
+        self._logged_in_at: datetime | None = None
 
     def read(self, path: str, *, deadline: float) -> Any:
         """Return the reply to a GET, asked for once more when the first got none: reading changes nothing."""
@@ -109,7 +112,9 @@ class Session:
         return self._with_token(lambda token: self._send(token, path, deadline, body, headers), deadline)
 
     def log_in_again(self, deadline: float) -> None:
-        """Take a token of a new session, for the other processes too. Raises BrokerError."""
+        """Take a token of a new session, for all processes, unless this one is new. Raises BrokerError."""
+        if self._logged_in_at is not None and self._now() - self._logged_in_at < FRESH_FOR:
+            return
         if not self._lock.acquire(timeout=self._http.seconds_left(deadline)):
             raise BrokerNotReached("no token in time")
         try:
@@ -212,6 +217,7 @@ class Session:
         if token.expires_at <= self._now():
             raise self._refused("the token came expired; is this machine's clock right?")
         self._pause = None
+        self._logged_in_at = self._now()
         return token
 
     def _refused(self, why: str) -> BrokerAuthFailed:

@@ -180,6 +180,21 @@ def test_expired_token_is_replaced_by_a_login(script: Script, clock: Clock) -> N
     assert script.paths() == [LOGIN, LIST, LOGIN, LIST]
 
 
+def test_fresh_login_is_one_for_half_a_minute_however_often_it_is_asked_for(
+    script: Script, clock: Clock, tokens: MemoryTokens
+) -> None:
+    tokens.save(KEY, AccessToken("kept", NOW + timedelta(hours=1)))
+    broker = connect(script, tokens)
+
+    broker.log_in_again(timeout_s=1)
+    broker.log_in_again(timeout_s=1)
+    clock.advance(timedelta(seconds=30))
+    broker.log_in_again(timeout_s=1)
+
+    assert script.paths() == [LOGIN, LOGIN]
+    assert tokens.load(KEY) != AccessToken("kept", NOW + timedelta(hours=1))
+
+
 def test_401_takes_the_newer_token_of_the_store(script: Script, tokens: MemoryTokens) -> None:
     broker = connect(script, tokens)
     broker.accounts(timeout_s=1)
