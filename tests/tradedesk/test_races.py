@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from broker.base import (
+    BrokerNotReached,
     BrokerOrderStatus,
     BrokerOutcomeUnknown,
     BrokerThrottled,
@@ -78,6 +79,42 @@ def test_late_order_that_two_recoveries_find_is_sent_once(
     recover(desk)
 
     assert (sent(broker), broker.held()) == ([("BUY", 1)], 1)
+
+
+@pytest.mark.usefixtures("two_processes_without_redis")
+def test_order_that_goes_out_late_is_not_asked_about_while_it_does(
+    bot: Bot, tell: Teller, broker: FakeBroker, desk: Desk, clock: FakeClock
+) -> None:
+    broker.fail("submit", BrokerThrottled(1.0))
+    tell(BLUE)
+    clock.advance(LEFT_BEHIND_S)
+    seen = []
+
+    def look(_: MarketOrder) -> None:
+        recover(desk)
+        seen.append(Order.objects.get().status)
+
+    broker.before_submit = look
+
+    recover(desk)
+
+    assert (seen, Order.objects.get().status) == (["sent"], "filled")
+
+
+def test_opening_that_waits_does_not_go_before_its_account_is_reconciled(
+    bot: Bot, tell: Teller, broker: FakeBroker, desk: Desk, clock: FakeClock
+) -> None:
+    broker.fail("submit", BrokerThrottled(1.0))
+    tell(BLUE)
+    Account.objects.update(reconciled_at=None)
+    broker.fail("working_orders", BrokerNotReached("no route"))
+    clock.advance(LEFT_BEHIND_S)
+
+    recover(desk)
+
+    order = Order.objects.get()
+    assert (order.status, broker.held()) == ("denied", 0)
+    assert order.note.startswith("Not sent late: RECONCILING")
 
 
 @pytest.mark.usefixtures("two_processes_without_redis")

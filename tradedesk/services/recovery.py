@@ -63,16 +63,16 @@ def recover(desk: Desk, *, wait_s: float = 0.0) -> Recovered:
     """Settle what earlier requests or crashes left behind: orders without an end, alerts without a decision.
 
     Asks again after 1, 5, 15 and 45 seconds while something stays open and `wait_s` lasts. Accounts that were
-    not reconciled since the start are, before alerts are decided.
+    not reconciled since the start are first, for openings wait for that.
     """
     deadline = desk.deadline(wait_s)
+    reconcile_each(desk, _unreconciled(desk))
     settled = {row.subject: row for row in _orders(desk)}
     for pause in ASK_AGAIN_AFTER_S:
         if not any(row.still_open for row in settled.values()) or deadline.left_s() <= 0:
             break
         desk.sleep(deadline.left_s(pause))
         settled |= {row.subject: row for row in _orders(desk)}
-    reconcile_each(desk, _unreconciled(desk))
     return Recovered([*settled.values(), *_alerts(desk)])
 
 
@@ -94,6 +94,8 @@ def settle(desk: Desk, link: Link, order: Order) -> Order:
         order.refresh_from_db()
         if order.settled_at is not None:
             return order
+        if _may_be_on_its_way(desk, order):
+            raise Busy
         if order.status == OrderStatus.PENDING:
             outcome = _send_late(desk, link, order, order.bot)
         else:
@@ -103,6 +105,13 @@ def settle(desk: Desk, link: Link, order: Order) -> Order:
             view = positions.view_of(link, order.bot.instrument, desk.deadline(READ_TIMEOUT_S))
         taken.snapshot = book(desk, order, order.bot, outcome, view)
     return order
+
+
+def _may_be_on_its_way(desk: Desk, order: Order) -> bool:
+    """Tell whether another process may be sending the order at this moment, late perhaps."""
+    if order.status != OrderStatus.SENT or order.sent_at is None:
+        return False
+    return order.sent_at > desk.now() - LEFT_BEHIND_AFTER
 
 
 def _orders(desk: Desk) -> Iterator[Row]:
@@ -249,8 +258,7 @@ def _gate_refusal(
     others = [other for other in records.unfinished if other.pk != order.pk]
     records = replace(records, unfinished=others)
     facts = facts_for(desk, alert, bot, snapshot, snapshot.memory, view, records, desk.now())
-    # The position was read a moment ago and is compared by the gate itself.
-    facts = replace(facts, order=order.signed_quantity, mode=mode.value, reconciled=True)
+    facts = replace(facts, order=order.signed_quantity, mode=mode.value)
     refusal = gate.refusal_of_opening(facts)
     return f"Not sent late: {refusal.code}, {refusal.figures}." if refusal else ""
 

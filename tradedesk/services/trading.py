@@ -295,9 +295,8 @@ class _Turn:
             return None
         order = self._intent(decision, choice, view, 1, now)
         try:
-            with transaction.atomic():
-                after = snapshot.changed(now)
-                booking.write(self.bot, snapshot, after, decision=None, order=order, records=self.records)
+            after = snapshot.changed(now)
+            booking.write(self.bot, snapshot, after, None, order, self.records)
         except Stale:
             return None
         self.seat.snapshot = after
