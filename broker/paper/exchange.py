@@ -8,13 +8,17 @@ from decimal import Decimal
 from broker.paper.book import Book, NewOrder, Origin
 from broker.paper.journal import Journal
 from broker.paper.rows import Action
+from broker.paper.tables import Change
 
 type Clock = Callable[[], datetime]
 type Sleep = Callable[[float], Awaitable[None]]
 
 
 class Exchange:
-    """The only writer of the book. Nothing is awaited between a change and its place in the journal."""
+    """The only writer of the book. Nothing is awaited between a change and its place in the journal.
+
+    `listeners` hear of every change once the journal has it.
+    """
 
     def __init__(
         self,
@@ -31,6 +35,7 @@ class Exchange:
         self._latency_s = latency_s
         self._sleep = sleep
         self._underway: set[asyncio.Task[None]] = set()
+        self.listeners: list[Callable[[list[Change]], None]] = []
 
     def start(self) -> None:
         """Load the journal and finish the orders that an earlier run left alive."""
@@ -108,3 +113,5 @@ class Exchange:
         except OSError as error:
             # An order that the journal does not have must not be acknowledged: no answer, and no more orders.
             raise SystemExit(f"paper broker: cannot write the journal: {error}") from error
+        for listen in self.listeners:
+            listen(changes)

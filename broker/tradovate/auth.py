@@ -12,15 +12,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from broker.base import (
-    AccessToken,
     BrokerAuthFailed,
     BrokerError,
     BrokerNotReached,
     BrokerOutcomeUnknown,
     BrokerRefused,
     BrokerThrottled,
-    TokenStore,
 )
+from broker.logins import AccessToken, TokenStore
 from broker.tradovate import parse
 from broker.tradovate.http import Http, TokenRefused
 

@@ -17,9 +17,9 @@ from broker.base import (
     BrokerRefused,
     MarketOrder,
     OrderReport,
-    TokenStore,
     WorkingOrder,
 )
+from broker.logins import TokenStore
 from broker.tradovate import parse
 from broker.tradovate.auth import Credentials, Session
 from broker.tradovate.contracts import ContractBook

@@ -10,7 +10,6 @@ from decimal import Decimal
 from typing import Any
 
 from broker.base import (
-    AccessToken,
     BrokerAccount,
     BrokerFill,
     BrokerOrderStatus,
@@ -19,6 +18,7 @@ from broker.base import (
     Side,
     WorkingOrder,
 )
+from broker.logins import AccessToken
 
 type Row = Mapping[str, Any]
 

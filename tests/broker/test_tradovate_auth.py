@@ -10,12 +10,12 @@ import httpx
 import pytest
 
 from broker.base import (
-    AccessToken,
     BrokerAuthFailed,
     BrokerError,
     BrokerNotReached,
     BrokerThrottled,
 )
+from broker.logins import AccessToken
 from broker.tradovate.auth import LOGIN_PAUSE, RENEWAL_PAUSE
 from tests.broker.wire import (
     CREDENTIALS,

@@ -11,7 +11,6 @@ import httpx
 import pytest
 
 from broker.base import (
-    AccessToken,
     BrokerAuthFailed,
     BrokerError,
     BrokerNotReached,
@@ -19,6 +18,7 @@ from broker.base import (
     BrokerRefused,
     BrokerThrottled,
 )
+from broker.logins import AccessToken
 from broker.tradovate.client import TradovateBroker
 from broker.tradovate.http import LOCK_WAIT_S, RATE_LIMIT_WAIT_S
 from tests.broker.wire import (

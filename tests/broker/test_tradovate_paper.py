@@ -15,7 +15,6 @@ import httpx
 import pytest
 
 from broker.base import (
-    AccessToken,
     BrokerAccount,
     BrokerAuthFailed,
     BrokerNotReached,
@@ -26,6 +25,7 @@ from broker.base import (
     OrderReport,
     Side,
 )
+from broker.logins import AccessToken
 from broker.tradovate.auth import Credentials
 from broker.tradovate.client import TradovateBroker
 from tests.broker.wire import MemoryTokens

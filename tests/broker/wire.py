@@ -15,7 +15,8 @@ from urllib.parse import parse_qsl
 
 import httpx
 
-from broker.base import AccessToken, MarketOrder, Side
+from broker.base import MarketOrder, Side
+from broker.logins import AccessToken
 from broker.tradovate.auth import Credentials
 from broker.tradovate.client import TradovateBroker
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pytest_django.fixtures import Settings
 
-from broker.base import AccessToken
+from broker.logins import AccessToken
 from tradedesk.stores import redis
 from tradedesk.stores.redis import RedisUnavailable
 from tradedesk.stores.tokens import SharedTokens

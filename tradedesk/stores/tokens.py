@@ -10,7 +10,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from broker.base import AccessToken
+from broker.logins import AccessToken
 from tradedesk.desk_file import write_private
 from tradedesk.stores import redis
 from tradedesk.stores.redis import RedisUnavailable
