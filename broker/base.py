@@ -15,6 +15,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
+from broker.terms import AT_MARKET, Terms
+
 
 class BrokerError(Exception):
     """Something went wrong at the broker; the subclass says what the caller may do next."""
@@ -144,8 +146,8 @@ class WorkingOrder:
 
 
 @dataclass(frozen=True)
-class MarketOrder:
-    """A market order to be sent once. `quantity` is positive; `client_order_id` has at most 64 characters.
+class OrderRequest:
+    """An order to be sent once. `quantity` is positive; `client_order_id` has at most 64 characters.
 
     `reference_price` is the price that the order answers to; only the paper broker hears of it.
     """
@@ -156,6 +158,7 @@ class MarketOrder:
     side: Side
     quantity: int
     client_order_id: str
+    terms: Terms = AT_MARKET
     reference_price: Decimal | None = None
 
 
@@ -182,7 +185,7 @@ class Broker(Protocol):
         """Return the account's rows, flat ones included. A contract without a row was never traded."""
         ...
 
-    def submit(self, order: MarketOrder, *, timeout_s: float, ticket: str = "") -> int:
+    def submit(self, order: OrderRequest, *, timeout_s: float, ticket: str = "") -> int:
         """Send an order once and return the broker's order id: received, not yet accepted."""
         ...
 
@@ -200,8 +203,11 @@ class Broker(Protocol):
         """Return the account's orders that are not known to be over."""
         ...
 
-    def cancel(self, order_id: int, *, timeout_s: float) -> None:
-        """Ask for an order to be cancelled: received, not yet done. A dead order raises `BrokerRefused`."""
+    def cancel(self, order_id: int, *, timeout_s: float) -> int:
+        """Ask for an order to be cancelled and return the id of the command: received, not yet done.
+
+        A dead order raises `BrokerRefused`.
+        """
         ...
 
     def close(self) -> None:

@@ -13,8 +13,8 @@ from broker.base import (
     BrokerOrderStatus,
     BrokerPosition,
     BrokerRefused,
-    MarketOrder,
     OrderReport,
+    OrderRequest,
     Side,
     WorkingOrder,
 )
@@ -69,7 +69,7 @@ CONTRACTS = [
 @dataclass
 class FakeOrder:
     id: int
-    message: MarketOrder
+    message: OrderRequest
     status: BrokerOrderStatus = BrokerOrderStatus.WORKING
     fills: list[BrokerFill] = field(default_factory=list)
     reject_reason: str = ""
@@ -97,10 +97,10 @@ class FakeBroker:
         self._holdings: defaultdict[tuple[int, int], Holding] = defaultdict(Holding)
         self.price = Decimal("6842.25")
         self.fills_at_once = True
-        self.before_submit: Callable[[MarketOrder], None] | None = None
+        self.before_submit: Callable[[OrderRequest], None] | None = None
         self.contracts = {contract.id: contract for contract in CONTRACTS}
         self.orders: dict[int, FakeOrder] = {}
-        self.submits: list[MarketOrder] = []
+        self.submits: list[OrderRequest] = []
         self.calls: Counter[str] = Counter()
 
     def fail(self, call: str, error: BrokerError, *, times: int = 1) -> None:
@@ -128,7 +128,7 @@ class FakeBroker:
 
     def place_foreign_order(self, contract: str = "MESZ6", *, account_id: int = 1) -> int:
         """Add a working order that the desk did not send, and return its id."""
-        message = MarketOrder(account_id, "", contract, Side.BUY, 1, "")
+        message = OrderRequest(account_id, "", contract, Side.BUY, 1, "")
         return self._add(message).id
 
     def fill(self, order_id: int, quantity: int | None = None) -> None:
@@ -178,7 +178,7 @@ class FakeBroker:
             if owner == account_id
         ]
 
-    def submit(self, order: MarketOrder, *, timeout_s: float, ticket: str = "") -> int:
+    def submit(self, order: OrderRequest, *, timeout_s: float, ticket: str = "") -> int:
         if self.before_submit is not None:
             self.before_submit(order)
         self.submits.append(order)
@@ -216,12 +216,13 @@ class FakeBroker:
             if order.message.account_id == account_id and order.status is BrokerOrderStatus.WORKING
         ]
 
-    def cancel(self, order_id: int, *, timeout_s: float) -> None:
+    def cancel(self, order_id: int, *, timeout_s: float) -> int:
         self._called("cancel")
         order = self.orders[order_id]
         if order.status is not BrokerOrderStatus.WORKING:
             raise BrokerRefused("TooLate", "the order is over")
         order.status = BrokerOrderStatus.CANCELLED
+        return next(self._ids)
 
     def close(self) -> None:
         self._called("close")
@@ -231,7 +232,7 @@ class FakeBroker:
         if self._failures[call]:
             raise self._failures[call].pop(0)
 
-    def _add(self, message: MarketOrder) -> FakeOrder:
+    def _add(self, message: OrderRequest) -> FakeOrder:
         order = FakeOrder(next(self._ids), message)
         self.orders[order.id] = order
         return order

@@ -3,30 +3,23 @@
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import partial
-from typing import Any
 
 import httpx
 
-from broker.base import (
-    BrokerAccount,
-    BrokerContract,
-    BrokerFill,
-    BrokerOrderStatus,
-    BrokerPosition,
-    BrokerRefused,
-    MarketOrder,
-    OrderReport,
-    WorkingOrder,
-)
+from broker.base import BrokerContract, BrokerRefused
 from broker.logins import TokenStore
-from broker.tradovate import parse
 from broker.tradovate.auth import Credentials, Session
 from broker.tradovate.contracts import ContractBook
-from broker.tradovate.http import Http, TokenRefused
+from broker.tradovate.http import Http
+from broker.tradovate.looking import Looking
+from broker.tradovate.managing import Managing
+from broker.tradovate.placing import Placing
+from broker.tradovate.reads import CONTRACT_SUGGEST, PRODUCT_SESSION_ITEM
+from broker.tradovate.requests import GetProductFeeParams, RollContract
+from broker.tradovate.rows.contracts import Contract, ProductFeeParams, ProductSession
 
 
-class TradovateBroker:
+class TradovateBroker(Placing, Looking, Managing):
     """One Tradovate login. Threads may share it, and should: it keeps connections, token and contracts.
 
     `base_url` includes `/v1`. `paper` says that the other end is the paper broker, which is told the price
@@ -44,133 +37,56 @@ class TradovateBroker:
         paper: bool = False,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._monotonic = monotonic
-        self._is_paper = paper
         self._http = Http(base_url, monotonic=monotonic, transport=transport)
-        self._session = Session(self._http, credentials, tokens, now=now)
-        self._contracts = ContractBook(self._read, now)
+        session = Session(self._http, credentials, tokens, now=now)
+        super().__init__(session, monotonic, is_paper=paper)
+        self._contracts = ContractBook(self, now)
 
     def log_in_again(self, *, timeout_s: float) -> None:
         """Take a token of a new session. POST /auth/accesstokenrequest"""
-        self._session.log_in_again(self._deadline(timeout_s))
-
-    def accounts(self, *, timeout_s: float) -> Sequence[BrokerAccount]:
-        """Return the accounts that this login sees. GET /account/list"""
-        return parse.rows(self._read("/account/list", self._deadline(timeout_s)), parse.account)
+        self._session.log_in_again(self.deadline(timeout_s))
 
     def front_contract(self, root: str, *, timeout_s: float) -> BrokerContract:
         """Return the front month as of at most ten minutes ago.
 
         GET /product/find, /contractMaturity/deps, /contract/deps
         """
-        return self._contracts.front(root, self._deadline(timeout_s))
+        return self._contracts.front(root, self.deadline(timeout_s))
 
     def contract_by_name(self, name: str, *, timeout_s: float) -> BrokerContract:
         """Return the contract of a name. GET /contract/find, /contractMaturity/item, /product/item"""
-        return self._contracts.named(name, self._deadline(timeout_s))
+        return self._contracts.named(name, self.deadline(timeout_s))
 
     def contract_by_id(self, contract_id: int, *, timeout_s: float) -> BrokerContract:
         """Return the contract of an id. GET /contract/item, /contractMaturity/item, /product/item"""
-        return self._contracts.numbered(contract_id, self._deadline(timeout_s))
+        return self._contracts.numbered(contract_id, self.deadline(timeout_s))
 
-    def positions(self, account_id: int, *, timeout_s: float) -> Sequence[BrokerPosition]:
-        """Return the account's rows, flat ones included. GET /position/deps"""
-        data = self._read(f"/position/deps?masterid={account_id}", self._deadline(timeout_s))
-        return [row for row in parse.rows(data, parse.position) if row.account_id == account_id]
+    def next_contract(self, name: str, *, timeout_s: float) -> BrokerContract:
+        """Return the contract to roll to from a name; nothing is traded. POST /contract/rollcontract"""
+        deadline = self.deadline(timeout_s)
+        reply = self.send(RollContract(name=name, forward=True), deadline=deadline)
+        return self._contracts.complete(reply.contract, deadline)
 
-    def submit(self, order: MarketOrder, *, timeout_s: float, ticket: str = "") -> int:
-        """Send a market order once and return its id: received, not accepted. POST /order/placeorder
+    def suggest(self, text: str, *, limit: int = 10, timeout_s: float) -> Sequence[Contract]:
+        """Return contracts whose names match a text. GET /contract/suggest"""
+        return self.many(CONTRACT_SUGGEST, text, limit, deadline=self.deadline(timeout_s))
 
-        Only a 401, which proves that nothing was carried out, makes it go out a second time. `ticket` is
-        that of the `BrokerThrottled` which the same order met before.
-        """
-        body: dict[str, object] = {
-            # Both: accounts held through a permission are refused without the name.
-            "accountId": order.account_id,
-            "accountSpec": order.account_name,
-            "action": parse.ACTIONS[order.side],
-            "symbol": order.contract,
-            "orderQty": order.quantity,
-            "orderType": "Market",
-            "timeInForce": "Day",
-            "isAutomated": True,
-            "clOrdId": order.client_order_id,
-            "text": order.client_order_id,
-        }
-        if ticket:
-            body["p-ticket"] = ticket
-        headers = {}
-        if self._is_paper and order.reference_price is not None:
-            headers["X-Paper-Price"] = str(order.reference_price)
-        deadline = self._deadline(timeout_s)
-        reply = self._session.command("/order/placeorder", body, deadline=deadline, headers=headers)
-        return parse.order_id(reply)
+    def fees(self, root: str, *, timeout_s: float) -> ProductFeeParams:
+        """Return fees and margins of a root. GET /product/find, POST /contract/getproductfeeparams"""
+        deadline = self.deadline(timeout_s)
+        product = self._contracts.product(root, deadline)
+        reply = self.send(GetProductFeeParams(product_ids=(product.id,)), deadline=deadline)
+        for params in reply.params:
+            if params.product_id == product.id:
+                return params
+        raise BrokerRefused("", f"no fees of {root}")
 
-    def fills(self, order_id: int, *, timeout_s: float) -> Sequence[BrokerFill]:
-        """Return the standing fills of one order, oldest first. GET /fill/deps"""
-        return parse.fills(self._read(f"/fill/deps?masterid={order_id}", self._deadline(timeout_s)))
-
-    def order_report(self, order_id: int, *, timeout_s: float) -> OrderReport:
-        """Return status, fills and reason. GET /order/item, /fill/deps and, if rejected, /commandReport/deps
-
-        A partly filled order is still WORKING. The fills of a FILLED one may show up after its status.
-        """
-        deadline = self._deadline(timeout_s)
-        order = parse.order(self._read(f"/order/item?id={order_id}", deadline))
-        fills = parse.fills(self._read(f"/fill/deps?masterid={order_id}", deadline))
-        reason = ""
-        if order.status is BrokerOrderStatus.REJECTED:
-            # The command that made an order has the order's id.
-            reason = parse.reject_reason(self._read(f"/commandReport/deps?masterid={order_id}", deadline))
-        return OrderReport(order_id, order.status, fills, reason)
-
-    def find_order(self, account_id: int, client_order_id: str, *, timeout_s: float) -> int | None:
-        """Return the id of the account's order with our id.
-
-        GET /command/list, /orderVersion/list, /order/item
-
-        None is no proof that there is no such order: a stalled request may still land, and lists are capped.
-        """
-        deadline = self._deadline(timeout_s)
-        for path, label in (("/command/list", "clOrdId"), ("/orderVersion/list", "text")):
-            labelled = parse.rows(self._read(path, deadline), partial(_labelled, label=label))
-            for order_id in sorted({order_id for order_id, text in labelled if text == client_order_id}):
-                order = parse.order(self._read(f"/order/item?id={order_id}", deadline))
-                if order.account_id == account_id:
-                    return order_id
-        return None
-
-    def working_orders(self, account_id: int, *, timeout_s: float) -> Sequence[WorkingOrder]:
-        """Return the orders that are not over, those of unknown status included. GET /order/deps"""
-        data = self._read(f"/order/deps?masterid={account_id}", self._deadline(timeout_s))
-        orders = parse.rows(data, parse.order)
-        return [
-            parse.working_order(order)
-            for order in orders
-            if order.account_id == account_id and not order.is_over
-        ]
-
-    def cancel(self, order_id: int, *, timeout_s: float) -> None:
-        """Ask for an order to be cancelled. POST /order/cancelorder
-
-        For an order that is over, Tradovate has answered both a refusal and 401: either is `BrokerRefused`.
-        """
-        body = {"orderId": order_id, "isAutomated": True}
-        try:
-            self._session.command("/order/cancelorder", body, deadline=self._deadline(timeout_s))
-        except TokenRefused as error:
-            raise BrokerRefused("HTTP 401", str(error)) from error
+    def product_session(self, root: str, *, timeout_s: float) -> ProductSession:
+        """Return the trading day of a root. GET /product/find, /productSession/item"""
+        deadline = self.deadline(timeout_s)
+        product = self._contracts.product(root, deadline)
+        return self.one(PRODUCT_SESSION_ITEM, product.id, deadline=deadline)
 
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
-
-    def _deadline(self, timeout_s: float) -> float:
-        return self._monotonic() + timeout_s
-
-    def _read(self, path: str, deadline: float) -> Any:
-        return self._session.read(path, deadline=deadline)
-
-
-def _labelled(row: parse.Row, label: str) -> tuple[int, str]:
-    return parse.order_id(row), parse.text(row, label)

@@ -1,236 +1,175 @@
-"""Tradovate's JSON as the value types of the port.
+"""Tradovate's JSON as rows: frozen dataclasses whose hints say what a reply must hold.
 
-Fields nobody asked for are ignored; one that is missing or of another type makes the reply unreadable.
+A field that is missing or of another type makes the reply unreadable. One that the class does not have is
+passed over and logged once.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import Any
+from functools import cache, partial
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
-from broker.base import (
-    BrokerAccount,
-    BrokerFill,
-    BrokerOrderStatus,
-    BrokerOutcomeUnknown,
-    BrokerPosition,
-    Side,
-    WorkingOrder,
-)
+import structlog
+
+from broker.base import BrokerOutcomeUnknown
 from broker.logins import AccessToken
+from broker.tradovate.names import wire_name
+from broker.tradovate.words import Word
+
+log = structlog.get_logger(__name__)
 
 type Row = Mapping[str, Any]
 
-_SIDES = {"Buy": Side.BUY, "Sell": Side.SELL}
-ACTIONS = {side: word for word, side in _SIDES.items()}
-
-# `Completed` is left out: the order is over, but the word does not say whether it filled.
-_STATUSES = {
-    "PendingNew": BrokerOrderStatus.WORKING,
-    "Working": BrokerOrderStatus.WORKING,
-    "Suspended": BrokerOrderStatus.WORKING,
-    "PendingReplace": BrokerOrderStatus.WORKING,
-    "PendingCancel": BrokerOrderStatus.WORKING,
-    "Filled": BrokerOrderStatus.FILLED,
-    "Canceled": BrokerOrderStatus.CANCELLED,
-    "Expired": BrokerOrderStatus.CANCELLED,
-    "Rejected": BrokerOrderStatus.REJECTED,
-}
-_OVER = frozenset({"Filled", "Canceled", "Expired", "Rejected", "Completed"})
-
 
 @dataclass(frozen=True)
-class Contract:
-    id: int
-    name: str
-    maturity_id: int
+class AccessTokenResponse:
+    """What a login or a renewal answers, as far as it is of use."""
 
-
-@dataclass(frozen=True)
-class Maturity:
-    id: int
-    product_id: int
-    expires_on: date
-    is_front: bool
-
-
-@dataclass(frozen=True)
-class Product:
-    id: int
-    name: str
-    tick_size: Decimal
-    point_value: Decimal
-
-
-@dataclass(frozen=True)
-class Order:
-    """The order row: it knows neither size nor price nor reason."""
-
-    id: int
-    account_id: int
-    contract_id: int | None
-    side: Side
-    status: BrokerOrderStatus
-    is_over: bool
-
-
-def rows[T](data: object, parse: Callable[[Row], T]) -> list[T]:
-    """Return every row of a list reply, parsed."""
-    if not isinstance(data, list):
-        raise BrokerOutcomeUnknown("unreadable reply: not a list")
-    return [parse(row) for row in data]
+    access_token: str = field(repr=False)
+    expiration_time: datetime
 
 
 def access_token(data: object) -> AccessToken:
     """Return the token of a login or renewal, refusing one that would not fit into a header line."""
-    value = _field(data, "accessToken", str)
+    reply = row(AccessTokenResponse, data)
+    value = reply.access_token
     if not value or not value.isascii() or not value.isprintable() or " " in value:
-        raise _unreadable("accessToken")
-    return AccessToken(value, _moment(data, "expirationTime"))
+        raise unreadable("accessToken")
+    return AccessToken(value, reply.expiration_time)
 
 
-def account(data: object) -> BrokerAccount:
-    # The document of 2026 no longer has `active`.
-    is_active = _optional(data, "active", bool)
-    return BrokerAccount(_field(data, "id", int), _field(data, "name", str), is_active is not False)
+def row[R](kind: type[R], data: object) -> R:
+    """Return one row. Raises BrokerOutcomeUnknown naming the field that cannot be read."""
+    table: _Table[R] = _table(kind)  # type: ignore[arg-type] # a class can be hashed
+    return _read(table, data)
 
 
-def contract(data: object) -> Contract:
-    return Contract(
-        _field(data, "id", int), _field(data, "name", str), _field(data, "contractMaturityId", int)
+def rows[R](kind: type[R], data: object) -> list[R]:
+    """Return every row of a list reply."""
+    if not isinstance(data, list):
+        raise unreadable("not a list")
+    table: _Table[R] = _table(kind)  # type: ignore[arg-type] # a class can be hashed
+    return [_read(table, item) for item in data]
+
+
+def unreadable(what: str) -> BrokerOutcomeUnknown:
+    return BrokerOutcomeUnknown(f"unreadable reply: {what}")
+
+
+# The attribute, the type that decoded JSON has, and what makes the value of it, None for nothing.
+type _Field = tuple[str, type, Callable[[Any], object] | None]
+
+
+@dataclass(frozen=True)
+class _Table[R]:
+    """What a class expects, by name on the wire. `blank` has the attributes that may be left out.
+
+    `passed_over` has the unknown names that were logged.
+    """
+
+    kind: type[R]
+    fields: Mapping[str, _Field]
+    blank: dict[str, object]
+    passed_over: set[str]
+
+
+@cache
+def _table(kind: Any) -> _Table[Any]:
+    hints = get_type_hints(kind)
+    names = [entry.name for entry in fields(kind)]
+    return _Table(
+        kind,
+        fields={wire_name(name): _field(name, _bare(hints[name])) for name in names},
+        blank={name: None for name in names if _is_optional(hints[name])},
+        passed_over=set(),
     )
 
 
-def maturity(data: object) -> Maturity:
-    try:
-        expires_on = date.fromisoformat(_field(data, "expirationDate", str)[:10])
-    except ValueError:
-        raise _unreadable("expirationDate") from None
-    return Maturity(
-        _field(data, "id", int), _field(data, "productId", int), expires_on, _field(data, "isFront", bool)
-    )
+def _is_optional(hint: Any) -> bool:
+    return isinstance(hint, UnionType)
 
 
-def product(data: object) -> Product:
-    return Product(
-        _field(data, "id", int),
-        _field(data, "name", str),
-        tick_size=_decimal(data, "tickSize"),
-        point_value=_decimal(data, "valuePerPoint"),
-    )
+def _bare(hint: Any) -> Any:
+    return get_args(hint)[0] if _is_optional(hint) else hint
 
 
-def position(data: object) -> BrokerPosition:
-    quantity = _field(data, "netPos", int)
-    price: Decimal | None = None
-    if quantity:
-        # Held since an earlier session, a position may have the price of that session only.
-        has_price = _optional(data, "netPrice", int | Decimal) is not None
-        price = _optional_decimal(data, "netPrice" if has_price else "prevPrice")
-    return BrokerPosition(_field(data, "accountId", int), _field(data, "contractId", int), quantity, price)
+def _field(attribute: str, hint: Any) -> _Field:
+    if get_origin(hint) is tuple:
+        return attribute, list, lambda data: tuple(rows(get_args(hint)[0], data))
+    if isinstance(hint, type) and is_dataclass(hint):
+        return attribute, dict, partial(row, hint)
+    if issubclass(hint, Word):
+        return attribute, str, _word(hint)
+    return attribute, *_KINDS[hint]
 
 
-def order(data: object) -> Order:
-    status = _field(data, "ordStatus", str)
-    return Order(
-        id=_field(data, "id", int),
-        account_id=_field(data, "accountId", int),
-        contract_id=_optional(data, "contractId", int),
-        side=_side(data),
-        status=_STATUSES.get(status, BrokerOrderStatus.UNKNOWN),
-        is_over=status in _OVER,
-    )
+def _word(kind: type[Word]) -> Callable[[str], Word]:
+    known = {word.value: word for word in kind}
+    return lambda text: known.get(text) or kind(text)
 
 
-def working_order(row: Order) -> WorkingOrder:
-    return WorkingOrder(row.id, row.contract_id, row.side, row.status)
-
-
-def fills(data: object) -> tuple[BrokerFill, ...]:
-    """Return the fills that stand, oldest first; the exchange can take one back (`active` false)."""
-    standing = [fill for fill, is_active in rows(data, _fill) if is_active]
-    return tuple(sorted(standing, key=lambda fill: (fill.filled_at, fill.id)))
-
-
-def reject_reason(data: object) -> str:
-    """Return code and text of the last command report that names a reason, or an empty string."""
-    reasons = [reason for reason in rows(data, _reason) if reason]
-    return reasons[-1] if reasons else ""
-
-
-def order_id(data: object) -> int:
-    """Return the id that a row or an acknowledgement gives."""
-    found: int = _field(data, "orderId", int)
-    return found
-
-
-def text(data: object, name: str) -> str:
-    """Return an optional text, empty when absent."""
-    return _optional(data, name, str) or ""
-
-
-def _fill(data: object) -> tuple[BrokerFill, bool]:
-    fill = BrokerFill(
-        id=_field(data, "id", int),
-        order_id=order_id(data),
-        contract_id=_field(data, "contractId", int),
-        side=_side(data),
-        quantity=_field(data, "qty", int),
-        price=_decimal(data, "price"),
-        filled_at=_moment(data, "timestamp"),
-    )
-    return fill, _field(data, "active", bool)
-
-
-def _reason(data: object) -> str:
-    code = text(data, "rejectReason")
-    return ": ".join(part for part in ("" if code == "Success" else code, text(data, "text")) if part)
-
-
-def _side(data: object) -> Side:
-    side = _SIDES.get(_field(data, "action", str))
-    if side is None:
-        raise _unreadable("action")
-    return side
-
-
-def _decimal(data: object, name: str) -> Decimal:
-    return Decimal(_field(data, name, int | Decimal))
-
-
-def _optional_decimal(data: object, name: str) -> Decimal | None:
-    value = _optional(data, name, int | Decimal)
-    return None if value is None else Decimal(value)
-
-
-def _moment(data: object, name: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(_field(data, name, str))
-    except ValueError:
-        raise _unreadable(name) from None
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is UTC:
+        return moment
     if moment.tzinfo is None:
-        raise _unreadable(name)
+        raise ValueError("no time zone")
     return moment.astimezone(UTC)
 
 
-def _field(data: object, name: str, kind: Any) -> Any:
-    value = _optional(data, name, kind)
-    if value is None:
-        raise _unreadable(name)
-    return value
+def _day(parts: Row) -> date:
+    return date(parts["year"], parts["month"], parts["day"])
 
 
-def _optional(data: object, name: str, kind: Any) -> Any:
+def _clock(parts: Row) -> time:
+    return time(parts["hour"], parts["minute"])
+
+
+_KINDS: Mapping[type, tuple[type, Callable[[Any], object] | None]] = {
+    bool: (bool, None),
+    int: (int, None),
+    str: (str, None),
+    Decimal: (Decimal, None),
+    datetime: (str, _moment),
+    date: (dict, _day),
+    time: (dict, _clock),
+}
+
+
+def _read[R](table: _Table[R], data: object) -> R:
+    """Return a row. It is read on the way of each order, so the loop has no calls that it can do without."""
     if not isinstance(data, dict):
-        raise _unreadable(name)
-    value = data.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise _unreadable(name)
-    return value
+        raise unreadable("not an object")
+    values = table.blank.copy()
+    field_of, passed_over = table.fields.get, table.passed_over
+    for name, value in data.items():
+        known = field_of(name)
+        if known is None:
+            if name not in passed_over:
+                _pass_over(table, name)
+            continue
+        attribute, kind, convert = known
+        # Not `isinstance`: a bool is no number here.
+        if type(value) is kind:
+            try:
+                values[attribute] = value if convert is None else convert(value)
+            except (ValueError, TypeError, KeyError, OverflowError):
+                raise unreadable(name) from None
+        elif type(value) is int and kind is Decimal:
+            values[attribute] = Decimal(value)
+        elif value is not None:
+            raise unreadable(name)
+    if len(values) < len(table.fields):
+        raise unreadable(next(name for name, known in table.fields.items() if known[0] not in values))
+    made = object.__new__(table.kind)
+    # At once: in its own `__init__` a frozen dataclass makes a call for each field.
+    object.__setattr__(made, "__dict__", values)
+    return made
 
 
-def _unreadable(name: str) -> BrokerOutcomeUnknown:
-    return BrokerOutcomeUnknown(f"unreadable reply: {name}")
+def _pass_over[R](table: _Table[R], name: str) -> None:
+    table.passed_over.add(name)
+    log.info("unknown field from Tradovate", row=table.kind.__name__, field=name)

@@ -27,6 +27,21 @@ from broker.base import (
 )
 from broker.tradovate.client import TradovateBroker
 from broker.tradovate.contracts import FRONT_MONTH_LASTS
+from tests.broker.shapes import (
+    ORDER_ID,
+    Row,
+    account,
+    command,
+    contract,
+    fill,
+    maturity,
+    order,
+    position,
+    product,
+    report,
+    seen,
+    version,
+)
 from tests.broker.wire import (
     ACCOUNT_ID,
     CANCEL,
@@ -42,10 +57,7 @@ from tests.broker.wire import (
 DOCUMENT = json.loads(
     (Path(__file__).parents[1] / "data" / "tradovate-openapi-excerpt.json").read_text(encoding="utf-8")
 )
-TIME = "2026-11-23T15:00:00.250Z"
 MOMENT = datetime(2026, 11, 23, 15, 0, 0, 250_000, UTC)
-DAY = {"year": 2026, "month": 11, "day": 24}
-ORDER_ID = 663695020149
 MES = BrokerContract(
     id=3001,
     name="MESZ6",
@@ -55,61 +67,6 @@ MES = BrokerContract(
     expires_on=date(2026, 12, 18),
     is_front=True,
 )
-
-type Row = dict[str, Any]
-
-
-def account(**fields: Any) -> Row:
-    row = {"id": ACCOUNT_ID, "name": "DEMO-1", "userId": 7, "accountType": "Customer", "active": True}
-    more = {"clearingHouseId": 2, "riskCategoryId": 1, "autoLiqProfileId": 1, "timestamp": TIME}
-    return row | more | {"marginAccountType": "Speculator", "legalStatus": "Individual"} | fields
-
-
-def product(**fields: Any) -> Row:
-    row = {"id": 800, "name": "MES", "currencyId": 1, "productType": "Futures", "description": "Micro"}
-    more = {"exchangeId": 1, "contractGroupId": 2, "status": "Verified", "valuePerPoint": 5.0}
-    return row | more | {"priceFormatType": "Decimal", "priceFormat": -2, "tickSize": 0.25} | fields
-
-
-def maturity(**fields: Any) -> Row:
-    row = {"id": 900, "productId": 800, "expirationMonth": 202612, "isFront": True}
-    return row | {"expirationDate": "2026-12-18T14:30:00.000Z"} | fields
-
-
-def contract(**fields: Any) -> Row:
-    return {"id": 3001, "name": "MESZ6", "contractMaturityId": 900} | fields
-
-
-def position(**fields: Any) -> Row:
-    row = {"id": 1, "accountId": ACCOUNT_ID, "contractId": 3001, "timestamp": TIME, "tradeDate": DAY}
-    sums = {"bought": 2, "boughtValue": 13684.5, "sold": 0, "soldValue": 0.0, "prevPos": 0}
-    return row | sums | {"netPos": 2, "netPrice": 6842.25} | fields
-
-
-def order(**fields: Any) -> Row:
-    row = {"id": ORDER_ID, "accountId": ACCOUNT_ID, "contractId": 3001, "timestamp": TIME}
-    return row | {"action": "Buy", "ordStatus": "Filled", "admin": False} | fields
-
-
-def fill(**fields: Any) -> Row:
-    row = {"id": 50, "orderId": ORDER_ID, "contractId": 3001, "timestamp": TIME, "tradeDate": DAY}
-    return row | {"action": "Buy", "qty": 1, "price": 6842.25, "active": True, "finallyPaired": 0} | fields
-
-
-def command(**fields: Any) -> Row:
-    row = {"id": ORDER_ID, "orderId": ORDER_ID, "timestamp": TIME, "clOrdId": "td-0001"}
-    return row | {"commandType": "New", "commandStatus": "AtExecution", "userSessionId": 3 * 2**31} | fields
-
-
-def version(**fields: Any) -> Row:
-    row = {"id": ORDER_ID, "orderId": ORDER_ID, "orderQty": 2, "orderType": "Market", "text": "td-0001"}
-    return row | fields
-
-
-def report(**fields: Any) -> Row:
-    row = {"id": 70, "commandId": ORDER_ID, "timestamp": TIME, "commandStatus": "RiskRejected"}
-    return row | {"rejectReason": "MaxPosLimitReached", "text": "Too many"} | fields
-
 
 ROWS: dict[str, Row] = {
     "Account": account(),
@@ -123,11 +80,6 @@ ROWS: dict[str, Row] = {
     "OrderVersion": version(),
     "CommandReport": report(),
 }
-
-
-def seen(row: Row) -> Row:
-    """Return a row as replies have it: with fields that the document does not know."""
-    return row | {"archived": False, "external": {"x": 1}}
 
 
 @pytest.fixture
@@ -321,9 +273,11 @@ def test_fill_taken_back_by_the_exchange_does_not_count(script: Script) -> None:
 
 def test_rejected_order_reports_the_last_reason(script: Script) -> None:
     script.on("/order/item", order(ordStatus="Rejected")).on("/fill/deps", [])
+    nameless = report(id=72)
+    del nameless["rejectReason"], nameless["text"]
     script.on(
         "/commandReport/deps",
-        [report(), report(rejectReason="Success", text="Insufficient margin"), {"id": 3}],
+        [report(), report(id=71, rejectReason="Success", text="Insufficient margin"), nameless],
     )
 
     report_ = connect(script).order_report(ORDER_ID, timeout_s=1)
@@ -367,7 +321,7 @@ def test_order_is_found_by_the_id_of_its_command(script: Script) -> None:
 
 
 def test_order_is_found_by_the_text_of_its_version(script: Script) -> None:
-    broker = broker_says(script, "/command/list", [{"id": 1, "orderId": 1}])
+    broker = broker_says(script, "/command/list", [command(orderId=1, clOrdId=None)])
 
     assert broker.find_order(ACCOUNT_ID, "td-0001", timeout_s=1) == ORDER_ID
 
@@ -445,8 +399,8 @@ def test_positions_are_signed_and_of_this_account_only(script: Script) -> None:
         ([position(netPos=1.5)], "netPos"),
         ([position(netPos=True)], "netPos"),
         ([position(netPrice="6842")], "netPrice"),
-        ([{"id": 1}], "netPos"),
-        (["row"], "netPos"),
+        ([{"id": 1}], "accountId"),
+        (["row"], "not an object"),
         (position(), "not a list"),
         (httpx.Response(200, text="null"), "not a list"),
     ],

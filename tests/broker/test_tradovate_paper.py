@@ -21,8 +21,8 @@ from broker.base import (
     BrokerOrderStatus,
     BrokerPosition,
     BrokerRefused,
-    MarketOrder,
     OrderReport,
+    OrderRequest,
     Side,
 )
 from broker.logins import AccessToken
@@ -87,11 +87,13 @@ def first_account(broker: TradovateBroker) -> BrokerAccount:
 
 def make_order(
     broker: TradovateBroker, client_order_id: str, side: Side, quantity: int, root: str
-) -> MarketOrder:
+) -> OrderRequest:
     account = first_account(broker)
     contract = broker.front_contract(root, timeout_s=LIMIT_S)
     price = Decimal("6842.25")
-    return MarketOrder(account.id, account.name, contract.name, side, quantity, client_order_id, price)
+    return OrderRequest(
+        account.id, account.name, contract.name, side, quantity, client_order_id, reference_price=price
+    )
 
 
 def settle(broker: TradovateBroker, order_id: int) -> OrderReport:

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 
 import httpx
 
-from broker.base import MarketOrder, Side
+from broker.base import OrderRequest, Side
 from broker.logins import AccessToken
 from broker.tradovate.auth import Credentials
 from broker.tradovate.client import TradovateBroker
@@ -152,7 +152,7 @@ def token_reply(value: str, expires_at: datetime) -> dict[str, object]:
     return {"accessToken": value, "expirationTime": expires, "userId": 7, "hasLive": True}
 
 
-def market_order(**overrides: Any) -> MarketOrder:
+def market_order(**overrides: Any) -> OrderRequest:
     values: dict[str, Any] = {
         "account_id": ACCOUNT_ID,
         "account_name": "DEMO-1",
@@ -162,7 +162,7 @@ def market_order(**overrides: Any) -> MarketOrder:
         "client_order_id": "td-0001",
         "reference_price": Decimal("6842.25"),
     }
-    return MarketOrder(**values | overrides)
+    return OrderRequest(**values | overrides)
 
 
 @dataclass

@@ -9,8 +9,8 @@ from broker.base import (
     BrokerOrderStatus,
     BrokerOutcomeUnknown,
     BrokerThrottled,
-    MarketOrder,
     OrderReport,
+    OrderRequest,
     Side,
 )
 from tests.builders import make_account, make_bot, make_fill, make_order, set_held
@@ -90,7 +90,7 @@ def test_order_that_goes_out_late_is_not_asked_about_while_it_does(
     clock.advance(LEFT_BEHIND_S)
     seen = []
 
-    def look(_: MarketOrder) -> None:
+    def look(_: OrderRequest) -> None:
         recover(desk)
         seen.append(Order.objects.get().status)
 
@@ -179,7 +179,7 @@ def test_order_that_cannot_be_booked_holds_up_no_other(
     bot: Bot, broker: FakeBroker, desk: Desk, clock: FakeClock
 ) -> None:
     make_fill(make_order(bot, client_order_id="old", broker_order_id=1), broker_fill_id=1002)
-    broker.submit(MarketOrder(1, "", "MESZ6", Side.BUY, 1, "td-x"), timeout_s=1)
+    broker.submit(OrderRequest(1, "", "MESZ6", Side.BUY, 1, "td-x"), timeout_s=1)
     make_order(bot, client_order_id="td-x", status="unconfirmed", broker_order_id=None)
     other = make_bot("other", account=make_account("second"))
     late = make_order(other, client_order_id="td-y", status="unconfirmed", broker_order_id=None)
@@ -255,7 +255,7 @@ def test_switch_counts_an_order_on_its_way_that_a_flatten_met(
 ) -> None:
     in_flight = []
 
-    def stop(_: MarketOrder) -> None:
+    def stop(_: OrderRequest) -> None:
         broker.before_submit = None
         flatten(desk, scope="all", reason="", by="ada", within_s=0.5)
         in_flight.append(engage(desk, scope="all", mode=TradingMode.HALTED, reason="", by="ada").in_flight)

@@ -17,8 +17,8 @@ from broker.base import (
     BrokerOutcomeUnknown,
     BrokerRefused,
     BrokerThrottled,
-    MarketOrder,
     OrderReport,
+    OrderRequest,
     Side,
 )
 from tradedesk.models import Bot, Fill, Order, OrderSide, OrderStatus
@@ -78,7 +78,7 @@ def send(
 
     `claimed` is the monotonic time before the claim. Nothing here writes to the database.
     """
-    message = MarketOrder(
+    message = OrderRequest(
         account_id=link.account.id,
         account_name=link.account.name,
         contract=order.contract,
