@@ -1,5 +1,7 @@
 """Rows as Tradovate's replies have them: shaped like recorded ones and the official document."""
 
+import json
+from decimal import Decimal
 from typing import Any
 
 from tests.broker.wire import ACCOUNT_ID
@@ -67,3 +69,8 @@ def report(**fields: Any) -> Row:
 def seen(row: Row) -> Row:
     """Return a row as replies have it: with fields that the document does not know."""
     return row | {"archived": False, "external": {"x": 1}}
+
+
+def decoded(value: object) -> Any:
+    """Return a value as the client decodes it from the wire."""
+    return json.loads(json.dumps(value), parse_float=Decimal)

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import product
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,9 @@ MOMENT = datetime(2026, 11, 24, 21, tzinfo=UTC)
 @pytest.mark.parametrize("order_type", OrderType)
 @pytest.mark.parametrize("given", list(product([True, False], repeat=3)))
 def test_only_the_prices_of_a_type_make_terms(order_type: OrderType, given: tuple[bool, ...]) -> None:
-    prices = {name: PRICES[name] for name, is_given in zip(PRICES, given, strict=True) if is_given}
+    prices: dict[str, Any] = {
+        name: PRICES[name] for name, is_given in zip(PRICES, given, strict=True) if is_given
+    }
 
     if prices.keys() == PRICES_OF[order_type]:
         terms = Terms(order_type, **prices)

@@ -1,13 +1,12 @@
 """Replies as rows: what is required, what is tolerated, and what is logged once."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from types import UnionType
-from typing import Any, get_type_hints
+from typing import get_type_hints
 
 import pytest
 import structlog
@@ -30,14 +29,9 @@ from broker.tradovate.words import (
     OrdStatus,
     Reason,
 )
-from tests.broker.shapes import DAY, ORDER_ID, TIME, Row, account, fill, order, report
+from tests.broker.shapes import DAY, ORDER_ID, TIME, Row, account, decoded, fill, order, report
 
 MOMENT = datetime(2026, 11, 23, 15, 0, 0, 250_000, UTC)
-
-
-def decoded(value: object) -> Any:
-    """Return a value as the client decodes it from the wire."""
-    return json.loads(json.dumps(value), parse_float=Decimal)
 
 
 @contextmanager

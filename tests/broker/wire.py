@@ -80,6 +80,7 @@ class Request:
     query: dict[str, str]
     body: Any
     headers: dict[str, str] = field(repr=False)
+    content: bytes = field(repr=False)
 
     @property
     def token(self) -> str:
@@ -123,6 +124,7 @@ class Script:
             dict(parse_qsl(raw.url.query.decode())),
             json.loads(raw.content) if raw.content else None,
             {name.lower(): value for name, value in raw.headers.items()},
+            raw.content,
         )
         self.requests.append(request)
         answers = self._answers[request.path]
