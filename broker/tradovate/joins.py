@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from broker.base import BrokerFill, BrokerOrderStatus
@@ -22,6 +23,11 @@ class _Row(Protocol):
     def id(self) -> int: ...
 
 
+class _Dated(_Row, Protocol):
+    @property
+    def timestamp(self) -> datetime: ...
+
+
 def join_orders(
     orders: Iterable[Order],
     *,
@@ -38,7 +44,7 @@ def join_orders(
     fills_of = _grouped(fills, lambda fill: fill.order_id)
     reports_of = _grouped(reports, lambda report: report.command_id)
     version_of = {version.id: version for version in versions}
-    oldest_first = sorted(_distinct(orders), key=lambda order: (order.timestamp, order.id))
+    oldest_first = sorted(_distinct(orders), key=_age)
     return [
         _join(order, commands_of.get(order.id, ()), version_of, reports_of, fills_of.get(order.id, ()))
         for order in oldest_first
@@ -99,7 +105,7 @@ def _in_force(
 ) -> OrderVersion | None:
     """Return the version made by the last command that made the order or that changed it with success."""
     changes = [command for command in commands if _is_new(command) or _is_change(command)]
-    last = max(changes, key=lambda command: (command.timestamp, command.id), default=None)
+    last = max(changes, key=_age, default=None)
     return version_of.get(last.id if last else order.id)
 
 
@@ -107,7 +113,7 @@ def _client_order_id(
     order: Order, commands: Sequence[Command], version_of: Mapping[int, OrderVersion]
 ) -> str:
     """Return our id of the command that made the order, else the text of its version, else nothing."""
-    first = next((command for command in commands if _is_new(command)), None)
+    first = min(filter(_is_new, commands), key=_age, default=None)
     if first and first.cl_ord_id:
         return first.cl_ord_id
     version = version_of.get(first.id if first else order.id)
@@ -119,6 +125,10 @@ def _status(order: Order, quantity: int | None, fills: Sequence[BrokerFill]) -> 
     if order.ord_status is OrdStatus.COMPLETED and quantity == sum(fill.quantity for fill in fills):
         return BrokerOrderStatus.FILLED
     return views.status(order.ord_status)
+
+
+def _age(row: _Dated) -> tuple[datetime, int]:
+    return row.timestamp, row.id
 
 
 def _is_new(command: Command) -> bool:

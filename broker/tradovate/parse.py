@@ -26,10 +26,16 @@ type Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class AccessTokenResponse:
-    """What a login or a renewal answers, as far as it is of use."""
+    """What a login or a renewal answers."""
 
     access_token: str = field(repr=False)
     expiration_time: datetime
+    password_expiration_time: datetime | None
+    user_status: str | None
+    user_id: int | None
+    name: str | None
+    has_live: bool | None
+    error_text: str | None
 
 
 def access_token(data: object) -> AccessToken:

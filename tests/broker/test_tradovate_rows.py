@@ -232,3 +232,10 @@ def test_whatever_a_reply_holds_is_a_row_or_an_unreadable_reply(changes: Row, ot
         except BrokerOutcomeUnknown as error:
             row = error
         assert isinstance(row, Fill) or str(row).startswith("unreadable reply: ")
+
+
+def test_token_is_in_no_representation() -> None:
+    reply = {"accessToken": "secret-token-1", "expirationTime": TIME, "userId": 7, "hasLive": True}
+
+    assert parse.access_token(reply).value == "secret-token-1"
+    assert "secret-token-1" not in repr(parse.row(parse.AccessTokenResponse, reply))
