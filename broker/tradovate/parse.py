@@ -30,7 +30,8 @@ class AccessTokenResponse:
 
     access_token: str = field(repr=False)
     expiration_time: datetime
-    password_expiration_time: datetime | None
+    # Not read as a time: no login should fail over it.
+    password_expiration_time: str | None
     user_status: str | None
     user_id: int | None
     name: str | None
