@@ -1,17 +1,18 @@
 import os
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
 from django.conf import settings
 
 from broker.base import BrokerAccount, BrokerRefused
-from broker.tradovate.auth import Credentials
 from broker.tradovate.client import TradovateBroker
+from broker.tradovate.credentials import Credentials
 from tradedesk.models import Account, Environment
 from tradedesk.services.desk import Desk, Link
-from tradedesk.stores.tokens import SharedTokens
+from tradedesk.stores.logins import SharedLogins
 
 HOSTS = {
     Environment.DEMO: "https://demo.tradovateapi.com/v1",
@@ -32,7 +33,7 @@ STARTED_AT = now()
 def desk() -> Desk:
     """Return the desk as the settings describe it, with its broker connections kept for the process."""
     return Desk(
-        link=_Links(),
+        link=_Links(now),
         now=now,
         monotonic=time.monotonic,
         sleep=time.sleep,
@@ -53,9 +54,10 @@ def reconciled_since(at: datetime) -> datetime:
 class _Links:
     """Makes one broker client per login and finds each account on it, once per process."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
         self._lock = threading.Lock()
-        self._tokens = SharedTokens()
+        self._logins = SharedLogins()
         self._brokers: dict[tuple[str, str], TradovateBroker] = {}
         self._links: dict[tuple[str, str, str], Link] = {}
 
@@ -75,8 +77,8 @@ class _Links:
         return TradovateBroker(
             settings.PAPER_BROKER_URL if is_paper else HOSTS[environment],
             _paper_credentials() if is_paper else named_credentials(account.credentials),
-            self._tokens,
-            now=now,
+            self._logins,
+            now=self._now,
             paper=is_paper,
         )
 

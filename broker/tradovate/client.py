@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Callable, Sequence
+from copy import copy
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -19,10 +20,11 @@ from broker.base import (
     OrderReport,
     WorkingOrder,
 )
-from broker.logins import TokenStore
+from broker.logins import LoginStore, Share
 from broker.tradovate import parse
-from broker.tradovate.auth import Credentials, Session
+from broker.tradovate.auth import Session
 from broker.tradovate.contracts import ContractBook
+from broker.tradovate.credentials import Credentials
 from broker.tradovate.http import Http, TokenRefused
 
 
@@ -30,24 +32,29 @@ class TradovateBroker:
     """One Tradovate login. Threads may share it, and should: it keeps connections, token and contracts.
 
     `base_url` includes `/v1`. `paper` says that the other end is the paper broker, which is told the price
-    an order answers to. `now` gives aware UTC times. `transport` replaces the sockets in tests.
+    an order answers to and is asked as often as one likes. `now` gives aware UTC times. `transport` replaces
+    the sockets in tests.
     """
 
     def __init__(
         self,
         base_url: str,
         credentials: Credentials,
-        tokens: TokenStore,
+        store: LoginStore,
         *,
         now: Callable[[], datetime],
         monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
         paper: bool = False,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._monotonic = monotonic
         self._is_paper = paper
         self._http = Http(base_url, monotonic=monotonic, transport=transport)
-        self._session = Session(self._http, credentials, tokens, now=now)
+        self._session = Session(
+            self._http, credentials, store, now=now, monotonic=monotonic, sleep=sleep, is_limited=not paper
+        )
+        self._share = Share.READ
         self._contracts = ContractBook(self._read, now)
 
     def log_in_again(self, *, timeout_s: float) -> None:
@@ -78,11 +85,11 @@ class TradovateBroker:
         data = self._read(f"/position/deps?masterid={account_id}", self._deadline(timeout_s))
         return [row for row in parse.rows(data, parse.position) if row.account_id == account_id]
 
-    def submit(self, order: MarketOrder, *, timeout_s: float, ticket: str = "") -> int:
+    def submit(self, order: MarketOrder, *, timeout_s: float) -> int:
         """Send a market order once and return its id: received, not accepted. POST /order/placeorder
 
-        Only a 401, which proves that nothing was carried out, makes it go out a second time. `ticket` is
-        that of the `BrokerThrottled` which the same order met before.
+        Only a 401, which proves that nothing was carried out, makes it go out a second time. After a
+        `BrokerThrottled` the same order may be submitted again once the wait is over.
         """
         body: dict[str, object] = {
             # Both: accounts held through a permission are refused without the name.
@@ -97,13 +104,13 @@ class TradovateBroker:
             "clOrdId": order.client_order_id,
             "text": order.client_order_id,
         }
-        if ticket:
-            body["p-ticket"] = ticket
         headers = {}
         if self._is_paper and order.reference_price is not None:
             headers["X-Paper-Price"] = str(order.reference_price)
         deadline = self._deadline(timeout_s)
-        reply = self._session.command("/order/placeorder", body, deadline=deadline, headers=headers)
+        reply = self._session.command(
+            "/order/placeorder", body, deadline=deadline, headers=headers, key=order.client_order_id
+        )
         return parse.order_id(reply)
 
     def fills(self, order_id: int, *, timeout_s: float) -> Sequence[BrokerFill]:
@@ -153,13 +160,23 @@ class TradovateBroker:
     def cancel(self, order_id: int, *, timeout_s: float) -> None:
         """Ask for an order to be cancelled. POST /order/cancelorder
 
-        For an order that is over, Tradovate has answered both a refusal and 401: either is `BrokerRefused`.
+        It goes again when there was no reply. For an order that is over, by an earlier try perhaps, Tradovate
+        has answered both a refusal and 401: either is `BrokerRefused`.
         """
         body = {"orderId": order_id, "isAutomated": True}
+        deadline = self._deadline(timeout_s)
         try:
-            self._session.command("/order/cancelorder", body, deadline=self._deadline(timeout_s))
+            self._session.command(
+                "/order/cancelorder", body, deadline=deadline, key=str(order_id), idempotent=True
+            )
         except TokenRefused as error:
             raise BrokerRefused("HTTP 401", str(error)) from error
+
+    def for_refresh(self) -> Self:
+        """Return this client for questions that come last when the login's requests run short."""
+        view = copy(self)
+        view._share = Share.REFRESH
+        return view
 
     def close(self) -> None:
         """Close the connections."""
@@ -169,7 +186,7 @@ class TradovateBroker:
         return self._monotonic() + timeout_s
 
     def _read(self, path: str, deadline: float) -> Any:
-        return self._session.read(path, deadline=deadline)
+        return self._session.read(path, deadline=deadline, share=self._share)
 
 
 def _labelled(row: parse.Row, label: str) -> tuple[int, str]:

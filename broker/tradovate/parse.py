@@ -87,7 +87,15 @@ def access_token(data: object) -> AccessToken:
     value = _field(data, "accessToken", str)
     if not value or not value.isascii() or not value.isprintable() or " " in value:
         raise _unreadable("accessToken")
-    return AccessToken(value, _moment(data, "expirationTime"))
+    return AccessToken(value, _moment(data, "expirationTime"), user_id=_optional(data, "userId", int))
+
+
+def refused_user(data: object) -> str:
+    """Return what is wrong with the user where a login got no token for it, such as TemporaryLocked."""
+    if not isinstance(data, dict) or data.get("accessToken"):
+        return ""
+    status = data.get("userStatus")
+    return status if isinstance(status, str) and status != "Active" else ""
 
 
 def account(data: object) -> BrokerAccount:

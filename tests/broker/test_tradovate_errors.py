@@ -293,9 +293,7 @@ def test_401_that_outlives_a_renewal_is_auth_failed() -> None:
 
 
 @pytest.mark.parametrize("first", [hang_up, reset, answer(b"", "503 Service Unavailable"), answer(b"oops")])
-def test_read_without_a_reply_is_repeated_once(
-    dial: Dial, first: Callable[[socket.socket, Peer], None]
-) -> None:
+def test_read_without_a_reply_is_repeated(dial: Dial, first: Callable[[socket.socket, Peer], None]) -> None:
     with listen(first, answer(b"[]")) as peer:
         positions = dial(peer.url).positions(ACCOUNT_ID, timeout_s=1)
 
@@ -303,11 +301,11 @@ def test_read_without_a_reply_is_repeated_once(
     assert len(peer.received) == 2
 
 
-def test_read_that_fails_twice_is_not_repeated_again(dial: Dial) -> None:
-    with listen(hang_up, hang_up, answer(b"[]")) as peer, pytest.raises(BrokerOutcomeUnknown):
+def test_read_that_fails_three_times_is_not_repeated_again(dial: Dial) -> None:
+    with listen(*[hang_up] * 3, answer(b"[]")) as peer, pytest.raises(BrokerOutcomeUnknown):
         dial(peer.url).positions(ACCOUNT_ID, timeout_s=1)
 
-    assert len(peer.received) == 2
+    assert len(peer.received) == 3
 
 
 def test_hanging_read_ends_with_the_call(dial: Dial) -> None:
