@@ -12,6 +12,8 @@ from broker.tradovate.client import TradovateBroker
 from broker.tradovate.credentials import Credentials
 from tradedesk.models import Account, Environment
 from tradedesk.services.desk import Desk, Link
+from tradedesk.services.identity import check_account, check_address
+from tradedesk.stores import credentials
 from tradedesk.stores.logins import SharedLogins
 
 HOSTS = {
@@ -65,42 +67,27 @@ class _Links:
         login = (account.environment, account.credentials)
         key = (*login, account.broker_account)
         link = self._links.get(key)
-        if link is None:
+        is_paper = account.environment == Environment.PAPER
+        if link is None or not (is_paper or account.broker_account_id):
             with self._lock:
                 broker = self._brokers.get(login) or self._brokers.setdefault(login, self._connect(account))
-            link = self._links[key] = Link(broker, _find(broker, account, timeout_s))
+            link = Link(broker, _find(broker, account, timeout_s))
+        check_account(account, link.account, self._now())
+        self._links[key] = link
         return link
 
     def _connect(self, account: Account) -> TradovateBroker:
         environment = Environment(account.environment)
         is_paper = environment is Environment.PAPER
+        address = settings.PAPER_BROKER_URL if is_paper else HOSTS[environment]
+        check_address(environment, address)
         return TradovateBroker(
-            settings.PAPER_BROKER_URL if is_paper else HOSTS[environment],
-            _paper_credentials() if is_paper else named_credentials(account.credentials),
+            address,
+            _paper_credentials() if is_paper else credentials.named(account.credentials),
             self._logins,
             now=self._now,
             paper=is_paper,
         )
-
-
-def named_credentials(name: str) -> Credentials:
-    """Return the login in the environment variables named `name`_… or raise BrokerRefused."""
-    wanted = {field: f"{name}_{field}" for field in ("USERNAME", "PASSWORD", "CID", "SECRET", "DEVICE_ID")}
-    values = {field: os.environ.get(variable, "") for field, variable in wanted.items()}
-    missing = [wanted[field] for field, value in values.items() if not value]
-    if missing or not values["CID"].isdigit():
-        raise BrokerRefused(
-            "MissingCredentials", f"set {', '.join(missing) or wanted['CID'] + ' to a number'}"
-        )
-    return Credentials(
-        name=values["USERNAME"],
-        password=values["PASSWORD"],
-        app_id=os.environ.get(f"{name}_APP_ID", "TradeDesk"),
-        app_version=settings.VERSION,
-        device_id=values["DEVICE_ID"],
-        cid=int(values["CID"]),
-        secret=values["SECRET"],
-    )
 
 
 def _paper_credentials() -> Credentials:

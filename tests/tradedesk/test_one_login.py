@@ -27,6 +27,8 @@ DEAD = AccessToken("dead", datetime(2098, 1, 1, tzinfo=UTC))
 class Broker(ThreadingHTTPServer):
     """Answers 401 to every token but the last it gave out, and refuses to renew those."""
 
+    request_queue_size = 64
+
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.asked: Counter[str] = Counter()
