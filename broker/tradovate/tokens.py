@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from enum import Enum, auto
+from enum import StrEnum
 
 from broker.base import (
     BrokerAuthFailed,
@@ -34,15 +34,14 @@ RENEWAL_PAUSE = timedelta(minutes=5)
 LOGIN_PAUSE = timedelta(minutes=15)
 # Each login pushes out an older session, so many questions at once share one.
 FRESH_FOR = timedelta(seconds=30)
-EARLY, IN_DOUBT = "early renewal", "token in doubt"
 
 
-class Why(Enum):
+class Why(StrEnum):
     """Why a token is to be replaced: it ends soon, a 401 refused it, or the server's faults may mean it."""
 
-    EARLY = auto()
-    REFUSED = auto()
-    IN_DOUBT = auto()
+    EARLY = "early renewal"
+    REFUSED = "token refused"
+    IN_DOUBT = "token in doubt"
 
 
 class Tokens:
@@ -66,7 +65,7 @@ class Tokens:
         self._now = now
         self._lock = threading.Lock()
         self._token: AccessToken | None = None
-        self._next_try = datetime.min.replace(tzinfo=now().tzinfo)
+        self._next_try: datetime | None = None
 
     def usable(self, deadline: float) -> AccessToken:
         """Return a token that works by its word, renewed a quarter of an hour before its end."""
@@ -74,7 +73,7 @@ class Tokens:
         now = self._now()
         if token is None or token.expires_at <= now:
             return self.replace(token, deadline)
-        if token.expires_at - now >= RENEW_BEFORE or now < self._next_try:
+        if token.expires_at - now >= RENEW_BEFORE or (self._next_try and now < self._next_try):
             return token
         # The token still works: other threads go on with it meanwhile, and so does this one if renewing
         # fails or takes half of the time it has.
@@ -131,9 +130,8 @@ class Tokens:
     def _get(self, old: AccessToken | None, deadline: float, why: Why) -> AccessToken:
         if old is None or old.expires_at <= self._now():
             return self._log_in(deadline)
-        paused = {Why.EARLY: EARLY, Why.IN_DOUBT: IN_DOUBT}.get(why)
-        if paused and not self._pauses.may(paused, RENEWAL_PAUSE):
-            raise BrokerNotReached(f"{paused}: tried a moment ago")
+        if why is not Why.REFUSED and not self._pauses.may(why, RENEWAL_PAUSE):
+            raise BrokerNotReached(f"{why}: tried a moment ago")
         try:
             return self._renew(old, deadline)
         except (TokenRefused, BrokerRefused):

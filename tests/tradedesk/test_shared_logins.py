@@ -220,3 +220,18 @@ def test_requests_are_counted_without_redis(
     assert first.take_requests(login, Share.READ, 4400)
     assert not first.take_requests(login, Share.READ, 1)
     assert first.take_requests(login, Share.ORDER, 400)
+
+
+def test_pause_of_an_outage_is_known_when_redis_is_back_and_forgotten_two_days_later(
+    logins: Two, monkeypatch: pytest.MonkeyPatch, db: None
+) -> None:
+    first, second = logins
+    pause = Pause(TOKEN.expires_at)
+    with monkeypatch.context() as patch:
+        be_away(patch)
+        first.pause("ada", "/order/placeorder", pause)
+
+    assert second.pauses("ada") == {"/order/placeorder": pause}
+    later = Pause(TOKEN.expires_at + timedelta(days=2))
+    first.pause("ada", "*", later)
+    assert second.pauses("ada") == {"*": later}

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from broker.base import BrokerNotReached
@@ -81,10 +81,9 @@ class SharedLogins:
             self._threads[login].release()
 
     def pauses(self, login: str) -> Mapping[str, Pause]:
-        try:
-            found = redis.call(lambda client: client.hgetall(_key(login, "pauses")))
-        except RedisUnavailable:
-            found = login_files.read(login, "pauses")
+        found: dict[Any, Any] = login_files.read(login, "pauses")
+        with suppress(RedisUnavailable):
+            found |= redis.call(lambda client: client.hgetall(_key(login, "pauses")))
         read = {_text(name): _pause(_decoded(text)) for name, text in found.items()}
         return {name: pause for name, pause in read.items() if pause}
 
@@ -98,7 +97,9 @@ class SharedLogins:
             pipe.execute()
 
         _try_to(write)
-        login_files.write(login, "pauses", {**login_files.read(login, "pauses"), name: text})
+        here = login_files.read(login, "pauses")
+        recent = {other: told for other, told in here.items() if _is_recent(told, pause)}
+        login_files.write(login, "pauses", {**recent, name: text})
 
     def end_pause(self, login: str, name: str) -> bool:
         here = login_files.read(login, "pauses")
@@ -166,6 +167,11 @@ def _pause(content: dict[str, Any]) -> Pause | None:
         return Pause(**{**content, "until": datetime.fromisoformat(content["until"])})
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def _is_recent(text: str, newest: Pause) -> bool:
+    pause = _pause(_decoded(text))
+    return pause is not None and newest.until - pause.until < timedelta(seconds=PAUSES_LAST_S)
 
 
 def _decoded(text: str | bytes | None) -> dict[str, Any]:
