@@ -1,4 +1,6 @@
 import stat
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,7 +10,7 @@ from pytest_django.fixtures import Settings
 from broker.base import BrokerNotReached
 from broker.logins import AccessToken, Pause, Share
 from tests.fakes import FakeClock
-from tradedesk.stores import redis
+from tradedesk.stores import login_files, redis
 from tradedesk.stores.logins import LEASE_MARGIN_S, SharedLogins
 from tradedesk.stores.redis import RedisUnavailable
 
@@ -235,3 +237,30 @@ def test_pause_of_an_outage_is_known_when_redis_is_back_and_forgotten_two_days_l
     later = Pause(TOKEN.expires_at + timedelta(days=2))
     first.pause("ada", "*", later)
     assert second.pauses("ada") == {"*": later}
+
+
+def test_turn_of_a_killed_process_is_free_at_once_on_its_machine(
+    logins: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    be_away(monkeypatch)
+    first, _ = logins
+    with first.lock("ada", within_s=1):
+        pass
+    hold = (
+        "import fcntl, sys\n"
+        "file = open(sys.argv[1])\n"
+        "fcntl.flock(file, fcntl.LOCK_EX)\n"
+        "print('held', flush=True)\n"
+        "sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", hold, str(login_files._path("ada", "lock"))]
+
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(BrokerNotReached), first.lock("ada", within_s=1):
+            pass
+        holder.kill()
+
+    with first.lock("ada", within_s=1):
+        pass
