@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, Self
 
 from broker.terms import AT_MARKET, Terms
 
@@ -39,9 +39,10 @@ class BrokerNotReached(BrokerError):
 
 
 class BrokerThrottled(BrokerError):
-    """A penalty or a 429: not carried out. `ticket` goes with the repeated request, where one was given.
+    """A penalty, a 429, or no requests left: not carried out, and not before `retry_after_s` seconds.
 
-    `retry_after_s` is None where only a person can lift the lock-out (a captcha).
+    That is None where only a person can lift the lock-out (a captcha). `ticket` goes with the same request
+    when it is sent again, which the client does by itself.
     """
 
     def __init__(self, retry_after_s: float | None, ticket: str = "") -> None:
@@ -185,8 +186,11 @@ class Broker(Protocol):
         """Return the account's rows, flat ones included. A contract without a row was never traded."""
         ...
 
-    def submit(self, order: OrderRequest, *, timeout_s: float, ticket: str = "") -> int:
-        """Send an order once and return the broker's order id: received, not yet accepted."""
+    def submit(self, order: OrderRequest, *, timeout_s: float) -> int:
+        """Send an order once and return the broker's order id: received, not yet accepted.
+
+        After `BrokerThrottled`, and only then, the same order may be submitted again.
+        """
         ...
 
     def order_report(self, order_id: int, *, timeout_s: float) -> OrderReport: ...
@@ -208,6 +212,10 @@ class Broker(Protocol):
 
         A dead order raises `BrokerRefused`.
         """
+        ...
+
+    def for_refresh(self) -> Self:
+        """Return this broker for questions that come last when the login's requests run short."""
         ...
 
     def close(self) -> None:

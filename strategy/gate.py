@@ -12,6 +12,7 @@ class Facts:
 
     mode: str | None
     enabled: bool
+    armed: bool
     held: int | None
     booked: int
     order: int
@@ -52,6 +53,7 @@ def opening_checks(facts: Facts) -> Iterator[Check]:
     """Yield every rule for an opening with its verdict, the gravest first."""
     yield _mode(facts, {"ACTIVE"})
     yield Check("BOT_DISABLED", facts.enabled, f"enabled {facts.enabled}")
+    yield Check("NOT_ARMED", facts.armed, f"armed {facts.armed}")
     yield Check("BROKER_UNREACHABLE", facts.held is not None, f"broker holds {facts.held}")
     yield Check("RECONCILING", facts.reconciled, f"reconciled {facts.reconciled}")
     yield Check(

@@ -1,4 +1,4 @@
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 CHICAGO = ZoneInfo("America/Chicago")
@@ -21,3 +21,12 @@ def is_open(at: datetime) -> bool:
     if local.weekday() == FRIDAY:
         return clock < CLOSES
     return not CLOSES <= clock < OPENS
+
+
+def next_daily_close(at: datetime) -> datetime:
+    """Return the next 16:00 in Chicago after an aware time, in the zone of that time."""
+    local = at.astimezone(CHICAGO)
+    close = datetime.combine(local.date(), CLOSES, CHICAGO)
+    if close <= local:
+        close = datetime.combine(local.date() + timedelta(days=1), CLOSES, CHICAGO)
+    return close.astimezone(at.tzinfo)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import count
+from typing import Self
 
 from broker.base import (
     BrokerAccount,
@@ -178,7 +179,7 @@ class FakeBroker:
             if owner == account_id
         ]
 
-    def submit(self, order: OrderRequest, *, timeout_s: float, ticket: str = "") -> int:
+    def submit(self, order: OrderRequest, *, timeout_s: float) -> int:
         if self.before_submit is not None:
             self.before_submit(order)
         self.submits.append(order)
@@ -223,6 +224,9 @@ class FakeBroker:
             raise BrokerRefused("TooLate", "the order is over")
         order.status = BrokerOrderStatus.CANCELLED
         return next(self._ids)
+
+    def for_refresh(self) -> Self:
+        return self
 
     def close(self) -> None:
         self._called("close")

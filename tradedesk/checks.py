@@ -3,6 +3,10 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 
+from broker.base import BrokerRefused
+from tradedesk.models import Environment
+from tradedesk.services.identity import check_address
+
 
 @register(Tags.security)
 def secret_key_is_set(**_: Any) -> list[CheckMessage]:
@@ -12,3 +16,13 @@ def secret_key_is_set(**_: Any) -> list[CheckMessage]:
     return [
         Error("SECRET_KEY is not set.", hint="Set it in the environment or in .env.", id="tradedesk.E001")
     ]
+
+
+@register(Tags.security)
+def paper_broker_is_no_tradovate(**_: Any) -> list[CheckMessage]:
+    """Refuse to run where practice orders would go to Tradovate."""
+    try:
+        check_address(Environment.PAPER, settings.PAPER_BROKER_URL)
+    except BrokerRefused as refusal:
+        return [Error(str(refusal), hint="Set PAPER_BROKER_URL to a paper broker.", id="tradedesk.E002")]
+    return []

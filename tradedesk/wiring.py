@@ -1,17 +1,20 @@
 import os
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
 from django.conf import settings
 
 from broker.base import BrokerAccount, BrokerRefused
-from broker.tradovate.auth import Credentials
 from broker.tradovate.client import TradovateBroker
+from broker.tradovate.credentials import Credentials
 from tradedesk.models import Account, Environment
 from tradedesk.services.desk import Desk, Link
-from tradedesk.stores.tokens import SharedTokens
+from tradedesk.services.identity import check_account, check_address
+from tradedesk.stores import credentials
+from tradedesk.stores.logins import SharedLogins
 
 HOSTS = {
     Environment.DEMO: "https://demo.tradovateapi.com/v1",
@@ -32,7 +35,7 @@ STARTED_AT = now()
 def desk() -> Desk:
     """Return the desk as the settings describe it, with its broker connections kept for the process."""
     return Desk(
-        link=_Links(),
+        link=_Links(now),
         now=now,
         monotonic=time.monotonic,
         sleep=time.sleep,
@@ -53,9 +56,10 @@ def reconciled_since(at: datetime) -> datetime:
 class _Links:
     """Makes one broker client per login and finds each account on it, once per process."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
         self._lock = threading.Lock()
-        self._tokens = SharedTokens()
+        self._logins = SharedLogins()
         self._brokers: dict[tuple[str, str], TradovateBroker] = {}
         self._links: dict[tuple[str, str, str], Link] = {}
 
@@ -63,42 +67,27 @@ class _Links:
         login = (account.environment, account.credentials)
         key = (*login, account.broker_account)
         link = self._links.get(key)
-        if link is None:
+        is_paper = account.environment == Environment.PAPER
+        if link is None or not (is_paper or account.broker_account_id):
             with self._lock:
                 broker = self._brokers.get(login) or self._brokers.setdefault(login, self._connect(account))
-            link = self._links[key] = Link(broker, _find(broker, account, timeout_s))
+            link = Link(broker, _find(broker, account, timeout_s))
+        check_account(account, link.account, self._now())
+        self._links[key] = link
         return link
 
     def _connect(self, account: Account) -> TradovateBroker:
         environment = Environment(account.environment)
         is_paper = environment is Environment.PAPER
+        address = settings.PAPER_BROKER_URL if is_paper else HOSTS[environment]
+        check_address(environment, address)
         return TradovateBroker(
-            settings.PAPER_BROKER_URL if is_paper else HOSTS[environment],
-            _paper_credentials() if is_paper else named_credentials(account.credentials),
-            self._tokens,
-            now=now,
+            address,
+            _paper_credentials() if is_paper else credentials.named(account.credentials),
+            self._logins,
+            now=self._now,
             paper=is_paper,
         )
-
-
-def named_credentials(name: str) -> Credentials:
-    """Return the login in the environment variables named `name`_… or raise BrokerRefused."""
-    wanted = {field: f"{name}_{field}" for field in ("USERNAME", "PASSWORD", "CID", "SECRET", "DEVICE_ID")}
-    values = {field: os.environ.get(variable, "") for field, variable in wanted.items()}
-    missing = [wanted[field] for field, value in values.items() if not value]
-    if missing or not values["CID"].isdigit():
-        raise BrokerRefused(
-            "MissingCredentials", f"set {', '.join(missing) or wanted['CID'] + ' to a number'}"
-        )
-    return Credentials(
-        name=values["USERNAME"],
-        password=values["PASSWORD"],
-        app_id=os.environ.get(f"{name}_APP_ID", "TradeDesk"),
-        app_version=settings.VERSION,
-        device_id=values["DEVICE_ID"],
-        cid=int(values["CID"]),
-        secret=values["SECRET"],
-    )
 
 
 def _paper_credentials() -> Credentials:

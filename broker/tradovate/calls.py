@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import batched
+from typing import Any
 
+from broker.logins import Share
 from broker.tradovate import parse
 from broker.tradovate.auth import Session
 from broker.tradovate.reads import IDS_PER_READ, Argument, Many, One
@@ -15,17 +17,18 @@ class Calls:
     def __init__(self, session: Session, monotonic: Callable[[], float]) -> None:
         self._session = session
         self._monotonic = monotonic
+        self.share = Share.READ
 
     def deadline(self, timeout_s: float) -> float:
         return self._monotonic() + timeout_s
 
     def one[R](self, read: One[R], *arguments: Argument, deadline: float) -> R:
         """Return the row that is asked for. Raises BrokerError."""
-        return parse.row(read.row, self._session.read(read.address(*arguments), deadline=deadline))
+        return parse.row(read.row, self._read(read.address(*arguments), deadline))
 
     def many[R](self, read: Many[R], *arguments: Argument, deadline: float) -> list[R]:
         """Return all rows of the reply. Raises BrokerError."""
-        return parse.rows(read.row, self._session.read(read.address(*arguments), deadline=deadline))
+        return parse.rows(read.row, self._read(read.address(*arguments), deadline))
 
     def dependants[R](self, read: Many[R], masters: Sequence[int], *, deadline: float) -> list[R]:
         """Return the dependants of several masters, with one request for each 400 of them."""
@@ -38,11 +41,18 @@ class Calls:
         *,
         deadline: float,
         headers: Mapping[str, str] | None = None,
-        ticket: str = "",
+        key: str = "",
+        idempotent: bool = False,
     ) -> R:
-        """Send a command once and return its reply. Raises BrokerError."""
-        body = request.body()
-        if ticket:
-            body["p-ticket"] = ticket
+        """Send a command and return its reply: once, unless it is idempotent. Raises BrokerError.
+
+        `key` tells apart the requests of one path, for the ticket of a penalty belongs to one of them.
+        """
         reply: type[R] = request.reply
-        return parse.row(reply, self._session.command(request.path, body, deadline=deadline, headers=headers))
+        data = self._session.command(
+            request.path, request.body(), deadline=deadline, headers=headers, key=key, idempotent=idempotent
+        )
+        return parse.row(reply, data)
+
+    def _read(self, address: str, deadline: float) -> Any:
+        return self._session.read(address, deadline=deadline, share=self.share)

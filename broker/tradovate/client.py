@@ -2,14 +2,17 @@
 
 import time
 from collections.abc import Callable, Sequence
+from copy import copy
 from datetime import datetime
+from typing import Self
 
 import httpx
 
 from broker.base import BrokerContract, BrokerRefused
-from broker.logins import TokenStore
-from broker.tradovate.auth import Credentials, Session
+from broker.logins import LoginStore, Share
+from broker.tradovate.auth import Session
 from broker.tradovate.contracts import ContractBook
+from broker.tradovate.credentials import Credentials
 from broker.tradovate.http import Http
 from broker.tradovate.looking import Looking
 from broker.tradovate.managing import Managing
@@ -23,22 +26,26 @@ class TradovateBroker(Placing, Looking, Managing):
     """One Tradovate login. Threads may share it, and should: it keeps connections, token and contracts.
 
     `base_url` includes `/v1`. `paper` says that the other end is the paper broker, which is told the price
-    an order answers to. `now` gives aware UTC times. `transport` replaces the sockets in tests.
+    an order answers to and is asked as often as one likes. `now` gives aware UTC times. `transport` replaces
+    the sockets in tests.
     """
 
     def __init__(
         self,
         base_url: str,
         credentials: Credentials,
-        tokens: TokenStore,
+        store: LoginStore,
         *,
         now: Callable[[], datetime],
         monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
         paper: bool = False,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._http = Http(base_url, monotonic=monotonic, transport=transport)
-        session = Session(self._http, credentials, tokens, now=now)
+        session = Session(
+            self._http, credentials, store, now=now, monotonic=monotonic, sleep=sleep, is_limited=not paper
+        )
         super().__init__(session, monotonic, is_paper=paper)
         self._contracts = ContractBook(self, now)
 
@@ -86,6 +93,12 @@ class TradovateBroker(Placing, Looking, Managing):
         deadline = self.deadline(timeout_s)
         product = self._contracts.product(root, deadline)
         return self.one(PRODUCT_SESSION_ITEM, product.id, deadline=deadline)
+
+    def for_refresh(self) -> Self:
+        """Return this client for questions that come last when the login's requests run short."""
+        view = copy(self)
+        view.share = Share.REFRESH
+        return view
 
     def close(self) -> None:
         """Close the connections."""

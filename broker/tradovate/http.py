@@ -3,8 +3,10 @@
 | on the wire                                                           | raised               |
 |-----------------------------------------------------------------------|----------------------|
 | no connection, no time left to begin                                  | BrokerNotReached     |
-| time-out or reset once connected, half a reply, 408, 5xx, unreadable   | BrokerOutcomeUnknown |
-| 429, 423, or a penalty (`p-ticket`, `p-time`, `p-captcha`) below 500    | BrokerThrottled      |
+| time-out or reset once connected, half a reply, unreadable             | BrokerOutcomeUnknown |
+| 408, 5xx                                                              | ServerFault          |
+| a penalty (`p-ticket`, `p-time`, `p-captcha`) below 500                | BrokerThrottled      |
+| 429, 423 without one                                                  | LockedOut            |
 | 401                                                                   | TokenRefused         |
 | 400, 403, 404; `errorText`, `failureReason`, `violations`, `ok` false   | BrokerRefused        |
 | any other status                                                      | BrokerOutcomeUnknown |
@@ -45,6 +47,14 @@ _UNREADABLE = object()
 
 class TokenRefused(BrokerAuthFailed):
     """A 401: this token may not do this, and it was not done."""
+
+
+class ServerFault(BrokerOutcomeUnknown):
+    """A 408 or 5xx: the server is in trouble, or closed the token's session in favour of a newer one."""
+
+
+class LockedOut(BrokerThrottled):
+    """A 429 or 423: whatever this login asks for meanwhile makes it last longer."""
 
 
 @dataclass(frozen=True)
@@ -179,10 +189,11 @@ def _status_error(reply: Reply) -> BrokerError:
         return TokenRefused(text or "HTTP 401")
     if status in _LOCK_OUTS:
         wait_s = float(reply.retry_after) if reply.retry_after.isdecimal() else _LOCK_OUTS[status]
-        return BrokerThrottled(min(wait_s, WAIT_LIMIT_S))
+        return LockedOut(min(wait_s, WAIT_LIMIT_S))
     if status in _REFUSALS:
         return BrokerRefused(f"HTTP {status}", text)
-    return BrokerOutcomeUnknown(f"HTTP {status}: {text}" if text else f"HTTP {status}")
+    error = ServerFault if status == 408 or status >= 500 else BrokerOutcomeUnknown
+    return error(f"HTTP {status}: {text}" if text else f"HTTP {status}")
 
 
 def _refusal(reply: Reply) -> BrokerError | None:

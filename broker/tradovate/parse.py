@@ -45,7 +45,15 @@ def access_token(data: object) -> AccessToken:
     value = reply.access_token
     if not value or not value.isascii() or not value.isprintable() or " " in value:
         raise unreadable("accessToken")
-    return AccessToken(value, reply.expiration_time)
+    return AccessToken(value, reply.expiration_time, user_id=reply.user_id)
+
+
+def refused_user(data: object) -> str:
+    """Return what is wrong with the user where a login got no token for it, such as TemporaryLocked."""
+    if not isinstance(data, dict) or data.get("accessToken"):
+        return ""
+    status = data.get("userStatus")
+    return status if isinstance(status, str) and status != "Active" else ""
 
 
 def row[R](kind: type[R], data: object) -> R:

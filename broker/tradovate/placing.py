@@ -14,7 +14,7 @@ from broker.tradovate.auth import Session
 from broker.tradovate.calls import Calls
 from broker.tradovate.http import TokenRefused
 from broker.tradovate.reads import COMMAND_ITEM, COMMAND_LIST, COMMAND_REPORT_DEPS, ORDER_DEPS, POSITION_DEPS
-from broker.tradovate.requests import CancelOrder, LiquidatePosition, LiquidatePositions
+from broker.tradovate.requests import CancelOrder, LiquidatePosition, LiquidatePositions, Request
 from broker.tradovate.words import CommandType
 
 
@@ -25,14 +25,12 @@ class Placing(Calls):
         super().__init__(session, monotonic)
         self._is_paper = is_paper
 
-    def submit(self, order: OrderRequest, *, timeout_s: float, ticket: str = "") -> int:
+    def submit(self, order: OrderRequest, *, timeout_s: float) -> int:
         """Send an order once and return its id: received, not accepted. POST /order/placeorder
 
-        `ticket` is that of the `BrokerThrottled` which the same order met before.
+        After a `BrokerThrottled` the same order may be submitted again once the wait is over.
         """
-        request = forms.place_order(order)
-        deadline = self.deadline(timeout_s)
-        return self.send(request, deadline=deadline, headers=self._headers(order), ticket=ticket).order_id
+        return self._place(forms.place_order(order), order, self.deadline(timeout_s)).order_id
 
     def submit_bracket(self, entry: OrderRequest, legs: Sequence[Leg], *, timeout_s: float) -> PlacedBracket:
         """Send an entry with one leg or two, which wait for its fill. POST /order/placeoso
@@ -42,7 +40,7 @@ class Placing(Calls):
         """
         request = forms.place_oso(entry, legs)
         deadline = self.deadline(timeout_s)
-        reply = self.send(request, deadline=deadline, headers=self._headers(entry))
+        reply = self._place(request, entry, deadline)
         leg_ids = tuple(id_ for id_ in (reply.oso1_id, reply.oso2_id) if id_ is not None)
         if len(leg_ids) != len(legs):
             leg_ids = self._find_legs(entry.account_id, reply.order_id, legs, deadline)
@@ -54,8 +52,7 @@ class Placing(Calls):
         POST /order/placeoco
         """
         request = forms.place_oco(order, other)
-        deadline = self.deadline(timeout_s)
-        reply = self.send(request, deadline=deadline, headers=self._headers(order))
+        reply = self._place(request, order, self.deadline(timeout_s))
         return reply.order_id, reply.oco_id
 
     def modify(
@@ -68,16 +65,18 @@ class Placing(Calls):
         """
         request = forms.modify_order(order_id, quantity, terms, client_order_id)
         with _refused_by_401():
-            return self.send(request, deadline=self.deadline(timeout_s)).command_id
+            deadline = self.deadline(timeout_s)
+            return self.send(request, deadline=deadline, key=client_order_id).command_id
 
     def cancel(self, order_id: int, *, timeout_s: float) -> int:
         """Ask for an order to be cancelled and return the id of the command. POST /order/cancelorder
 
-        For an order that is over, Tradovate has answered both a refusal and 401: either is `BrokerRefused`.
+        It goes again when there was no reply. For an order that is over, by an earlier try perhaps, Tradovate
+        has answered both a refusal and 401: either is `BrokerRefused`.
         """
+        request, deadline = CancelOrder(order_id=order_id), self.deadline(timeout_s)
         with _refused_by_401():
-            request = CancelOrder(order_id=order_id)
-            return self.send(request, deadline=self.deadline(timeout_s)).command_id
+            return self.send(request, deadline=deadline, key=str(order_id), idempotent=True).command_id
 
     def command_outcome(self, command_id: int, *, timeout_s: float) -> CommandOutcome:
         """Return what became of a modification or cancellation. GET /command/item, /commandReport/deps"""
@@ -101,11 +100,16 @@ class Placing(Calls):
         ):
             raise BrokerRefused("", "the position is flat")
         request = LiquidatePosition(account_id=account_id, contract_id=contract_id)
-        return self.send(request, deadline=deadline).order_id
+        return self.send(request, deadline=deadline, key=f"{account_id} {contract_id}").order_id
 
     def liquidate_positions(self, position_ids: Sequence[int], *, timeout_s: float) -> None:
         """Ask as `liquidate` does for up to 100 positions by their ids. POST /order/liquidatepositions"""
-        self.send(LiquidatePositions(positions=tuple(position_ids)), deadline=self.deadline(timeout_s))
+        request, key = LiquidatePositions(positions=tuple(position_ids)), ",".join(map(str, position_ids))
+        self.send(request, deadline=self.deadline(timeout_s), key=key)
+
+    def _place[R](self, request: Request[R], order: OrderRequest, deadline: float) -> R:
+        headers = self._headers(order)
+        return self.send(request, deadline=deadline, headers=headers, key=order.client_order_id)
 
     def _headers(self, order: OrderRequest) -> Mapping[str, str]:
         if self._is_paper and order.reference_price is not None:

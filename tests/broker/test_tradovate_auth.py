@@ -13,11 +13,14 @@ from broker.base import (
     BrokerAuthFailed,
     BrokerError,
     BrokerNotReached,
+    BrokerOutcomeUnknown,
+    BrokerRefused,
     BrokerThrottled,
 )
 from broker.logins import AccessToken
-from broker.tradovate.auth import LOGIN_PAUSE, RENEWAL_PAUSE
+from broker.tradovate.tokens import LOGIN_PAUSE, RENEWAL_PAUSE
 from tests.broker.wire import (
+    CANCEL,
     CREDENTIALS,
     LOGIN,
     NOW,
@@ -67,7 +70,7 @@ def test_first_call_logs_in_once_for_all_that_follow(script: Script, tokens: Mem
 
     assert script.paths() == [LOGIN, LIST, LIST]
     assert [request.token for request in script.requests] == ["", "token-1", "token-1"]
-    assert tokens.load(KEY) == AccessToken("token-1", NOW + timedelta(minutes=80))
+    assert tokens.load(KEY) == AccessToken("token-1", NOW + timedelta(minutes=80), 7, NOW)
 
 
 def test_login_sends_the_api_key_as_a_number(script: Script) -> None:
@@ -138,7 +141,7 @@ def test_token_with_less_than_a_quarter_of_an_hour_is_renewed(
     assert script.paths() == [LOGIN, LIST, RENEW, LIST]
     assert script.sent(RENEW)[0].token == "token-1"
     assert script.sent(LIST)[-1].token == "token-2"
-    assert tokens.load(KEY) == AccessToken("token-2", clock.now() + timedelta(minutes=80))
+    assert tokens.load(KEY) == AccessToken("token-2", clock.now() + timedelta(minutes=80), 7, NOW)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +150,6 @@ def test_token_with_less_than_a_quarter_of_an_hour_is_renewed(
         httpx.ReadTimeout("slow"),
         httpx.ConnectError("no"),
         httpx.Response(500),
-        httpx.Response(429),
         {"p-ticket": "T", "p-time": 15},
         {},
     ],
@@ -392,3 +394,111 @@ def test_reprs_show_no_secret() -> None:
     )
     assert str(CREDENTIALS) == repr(CREDENTIALS)
     assert "token-1" not in repr(token)
+
+
+@pytest.mark.parametrize("status", [408, 500, 503])
+def test_fault_of_a_token_whose_session_was_closed_leads_to_a_login(script: Script, status: int) -> None:
+    def pushed_out(request: Request) -> object:
+        return [] if request.token == "token-2" else httpx.Response(status)
+
+    script.on(LIST, pushed_out).on(RENEW, httpx.Response(status))
+
+    assert connect(script).accounts(timeout_s=2) == []
+
+    assert script.paths() == [LOGIN, LIST, LIST, LIST, RENEW, LOGIN, LIST]
+
+
+def test_fault_of_a_server_in_trouble_replaces_the_token_once_in_five_minutes(
+    script: Script, tokens: MemoryTokens, clock: Clock
+) -> None:
+    script.on(LIST, httpx.Response(503))
+    brokers = [connect(script, tokens), connect(script, tokens)]
+
+    for broker in (*brokers, *brokers):
+        with pytest.raises(BrokerOutcomeUnknown, match="HTTP 503"):
+            broker.accounts(timeout_s=2)
+    assert (script.paths().count(LOGIN), script.paths().count(RENEW)) == (1, 1)
+    clock.advance(RENEWAL_PAUSE)
+    with pytest.raises(BrokerOutcomeUnknown):
+        brokers[0].accounts(timeout_s=2)
+
+    assert (script.paths().count(LOGIN), script.paths().count(RENEW)) == (1, 2)
+
+
+def test_server_in_trouble_keeps_the_token(script: Script, tokens: MemoryTokens) -> None:
+    script.on(LIST, httpx.Response(503)).on(RENEW, httpx.Response(503)).on(
+        LOGIN, script.issue, httpx.Response(503)
+    )
+
+    with pytest.raises(BrokerOutcomeUnknown, match="HTTP 503"):
+        connect(script, tokens).accounts(timeout_s=2)
+
+    assert tokens.tokens[KEY].value == "token-1"
+
+
+def test_408_on_an_order_stays_unknown_and_is_not_sent_again(script: Script) -> None:
+    script.on(PLACE, httpx.Response(408))
+
+    with pytest.raises(BrokerOutcomeUnknown, match="HTTP 408"):
+        connect(script).submit(market_order(), timeout_s=1)
+
+    assert script.paths() == [LOGIN, PLACE]
+
+
+def test_endpoint_that_denies_a_new_token_too_starts_no_further_renewal(script: Script) -> None:
+    script.on(CANCEL, denied())
+    broker = connect(script)
+
+    for _ in range(3):
+        with pytest.raises(BrokerRefused, match="Access is denied"):
+            broker.cancel(5, timeout_s=1)
+
+    assert script.paths() == [LOGIN, CANCEL, RENEW, CANCEL, CANCEL, CANCEL]
+
+
+@pytest.mark.parametrize("status", ["TemporaryLocked", "Closed", "UnconfirmedEmail", "ANewStatusOf2027"])
+def test_user_who_gets_no_token_is_auth_failed(script: Script, status: str) -> None:
+    script.on(LOGIN, {"userStatus": status, "userId": 7})
+
+    with pytest.raises(BrokerAuthFailed, match=f"the user is {status}"):
+        connect(script).accounts(timeout_s=1)
+
+    assert script.paths() == [LOGIN]
+
+
+def test_token_reply_may_say_more_than_is_asked(script: Script, tokens: MemoryTokens) -> None:
+    reply = token_reply("token-1", NOW + timedelta(minutes=80))
+    more = {"userStatus": "TemporaryLocked", "hasLive": None, "apiHosts": {"live": "x"}, "mdAccessToken": "m"}
+    script.on(LOGIN, {**reply, **more})
+
+    connect(script, tokens).accounts(timeout_s=1)
+
+    assert tokens.tokens[KEY] == AccessToken("token-1", NOW + timedelta(minutes=80), 7, NOW)
+
+
+def test_fresh_login_of_another_process_is_shared(script: Script, tokens: MemoryTokens) -> None:
+    connect(script, tokens).log_in_again(timeout_s=1)
+    connect(script, tokens).log_in_again(timeout_s=1)
+
+    assert script.paths() == [LOGIN]
+
+
+def test_renewed_token_belongs_to_the_session_that_began_with_the_login(
+    script: Script, tokens: MemoryTokens, clock: Clock
+) -> None:
+    broker = connect(script, tokens)
+    broker.accounts(timeout_s=1)
+    clock.advance(timedelta(minutes=70))
+
+    broker.accounts(timeout_s=1)
+
+    assert tokens.tokens[KEY].session_since == NOW
+
+
+def test_turn_that_another_process_holds_is_waited_for_no_longer_than_the_call(
+    script: Script, tokens: MemoryTokens
+) -> None:
+    with tokens.lock(KEY, within_s=1), pytest.raises(BrokerNotReached, match="no token in time"):
+        connect(script, tokens).submit(market_order(), timeout_s=0.05)
+
+    assert script.paths() == []

@@ -20,10 +20,17 @@ from broker.base import (
 )
 from broker.logins import AccessToken
 from broker.tradovate.client import TradovateBroker
-from broker.tradovate.http import LOCK_WAIT_S, RATE_LIMIT_WAIT_S
+from broker.tradovate.http import (
+    LOCK_WAIT_S,
+    RATE_LIMIT_WAIT_S,
+    LockedOut,
+    ServerFault,
+    TokenRefused,
+)
 from tests.broker.wire import (
     ACCOUNT_ID,
     CREDENTIALS,
+    LOGIN,
     NOW,
     PLACE,
     MemoryTokens,
@@ -41,6 +48,48 @@ from tests.broker.wire import (
 )
 
 type Dial = Callable[[str], TradovateBroker]
+
+
+# What the broker does with an order, by the class of what `submit` raises then.
+EVENTS: dict[type[BrokerError], list[object]] = {
+    BrokerRefused: [{"failureReason": "SessionClosed"}],
+    BrokerNotReached: [httpx.ConnectError("refused")],
+    BrokerThrottled: [{"p-ticket": "T1", "p-time": 15, "p-captcha": False}],
+    LockedOut: [httpx.Response(429), httpx.Response(423)],
+    BrokerAuthFailed: [],
+    TokenRefused: [httpx.Response(401)],
+    BrokerOutcomeUnknown: [
+        httpx.ReadTimeout("slow"),
+        httpx.Response(200, text="half a"),
+        httpx.Response(302),
+    ],
+    ServerFault: [httpx.Response(408), httpx.Response(500), httpx.Response(503)],
+}
+
+
+@pytest.mark.parametrize(
+    ("error", "reply"), [(error, r) for error, replies in EVENTS.items() for r in replies]
+)
+def test_event_on_the_wire_is_raised_as_its_own_class(error: type[BrokerError], reply: object) -> None:
+    with pytest.raises(error) as caught:
+        connect(Script().on(PLACE, reply)).submit(market_order(), timeout_s=1)
+
+    assert caught.type is error
+
+
+def test_refused_login_is_raised_as_auth_failed() -> None:
+    with pytest.raises(BrokerAuthFailed) as caught:
+        connect(Script().on(LOGIN, {"errorText": "no"})).submit(market_order(), timeout_s=1)
+
+    assert caught.type is BrokerAuthFailed
+
+
+def test_every_error_class_of_the_client_has_its_event() -> None:
+    def below(parent: type[BrokerError]) -> set[type[BrokerError]]:
+        children = set(parent.__subclasses__())
+        return children.union(*(below(child) for child in children))
+
+    assert below(BrokerError) == EVENTS.keys()
 
 
 @pytest.fixture
@@ -293,9 +342,7 @@ def test_401_that_outlives_a_renewal_is_auth_failed() -> None:
 
 
 @pytest.mark.parametrize("first", [hang_up, reset, answer(b"", "503 Service Unavailable"), answer(b"oops")])
-def test_read_without_a_reply_is_repeated_once(
-    dial: Dial, first: Callable[[socket.socket, Peer], None]
-) -> None:
+def test_read_without_a_reply_is_repeated(dial: Dial, first: Callable[[socket.socket, Peer], None]) -> None:
     with listen(first, answer(b"[]")) as peer:
         positions = dial(peer.url).positions(ACCOUNT_ID, timeout_s=1)
 
@@ -303,11 +350,11 @@ def test_read_without_a_reply_is_repeated_once(
     assert len(peer.received) == 2
 
 
-def test_read_that_fails_twice_is_not_repeated_again(dial: Dial) -> None:
-    with listen(hang_up, hang_up, answer(b"[]")) as peer, pytest.raises(BrokerOutcomeUnknown):
+def test_read_that_fails_three_times_is_not_repeated_again(dial: Dial) -> None:
+    with listen(*[hang_up] * 3, answer(b"[]")) as peer, pytest.raises(BrokerOutcomeUnknown):
         dial(peer.url).positions(ACCOUNT_ID, timeout_s=1)
 
-    assert len(peer.received) == 2
+    assert len(peer.received) == 3
 
 
 def test_hanging_read_ends_with_the_call(dial: Dial) -> None:

@@ -26,8 +26,8 @@ from broker.base import (
     Side,
 )
 from broker.logins import AccessToken
-from broker.tradovate.auth import Credentials
 from broker.tradovate.client import TradovateBroker
+from broker.tradovate.credentials import Credentials
 from tests.broker.wire import MemoryTokens
 
 ROOT = Path(__file__).parents[2]

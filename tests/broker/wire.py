@@ -15,10 +15,10 @@ from urllib.parse import parse_qsl
 
 import httpx
 
-from broker.base import OrderRequest, Side
-from broker.logins import AccessToken
-from broker.tradovate.auth import Credentials
+from broker.base import BrokerNotReached, OrderRequest, Side
+from broker.logins import AccessToken, Pause, Share
 from broker.tradovate.client import TradovateBroker
+from broker.tradovate.credentials import Credentials
 
 NOW = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
 CREDENTIALS = Credentials(
@@ -48,13 +48,18 @@ class Clock:
         self._now += step
         self._monotonic += step.total_seconds()
 
+    def sleep(self, seconds: float) -> None:
+        self.advance(timedelta(seconds=seconds))
+
 
 class MemoryTokens:
-    """A token store as the processes of one desk share it."""
+    """What the processes of one desk share for a login. `requests_left` is None where nobody counts."""
 
     def __init__(self) -> None:
         self.tokens: dict[str, AccessToken] = {}
         self.saved: list[AccessToken] = []
+        self.paused: dict[str, Pause] = {}
+        self.requests_left: dict[Share, int] | None = None
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def load(self, login: str) -> AccessToken | None:
@@ -68,9 +73,31 @@ class MemoryTokens:
         self.tokens.pop(login, None)
 
     @contextmanager
-    def lock(self, login: str) -> Iterator[None]:
-        with self._locks[login]:
+    def lock(self, login: str, *, within_s: float) -> Iterator[None]:
+        if not self._locks[login].acquire(timeout=within_s):
+            raise BrokerNotReached("no token in time")
+        try:
             yield
+        finally:
+            self._locks[login].release()
+
+    def pauses(self, login: str) -> dict[str, Pause]:
+        return self.paused
+
+    def pause(self, login: str, name: str, pause: Pause) -> None:
+        self.paused[name] = pause
+
+    def end_pause(self, login: str, name: str) -> bool:
+        return self.paused.pop(name, None) is not None
+
+    def take_requests(self, login: str, share: Share, count: int) -> bool:
+        if self.requests_left is None:
+            return True
+        if self.requests_left[share] < count:
+            return False
+        for other in self.requests_left:
+            self.requests_left[other] -= count
+        return True
 
 
 @dataclass
@@ -136,14 +163,20 @@ class Script:
         return answer if isinstance(answer, httpx.Response) else httpx.Response(200, json=answer)
 
 
-def connect(script: Script, tokens: MemoryTokens | None = None, **options: Any) -> TradovateBroker:
+def connect(
+    script: Script,
+    tokens: MemoryTokens | None = None,
+    credentials: Credentials = CREDENTIALS,
+    **options: Any,
+) -> TradovateBroker:
     """Return a client whose other end is the script, on the script's clock."""
     return TradovateBroker(
         "https://demo.example/v1",
-        CREDENTIALS,
+        credentials,
         tokens or MemoryTokens(),
         now=script.clock.now,
         monotonic=script.clock.monotonic,
+        sleep=script.clock.sleep,
         transport=httpx.MockTransport(script),
         **options,
     )

@@ -17,6 +17,7 @@ from strategy.gate import (
 OPENING = Facts(
     mode="ACTIVE",
     enabled=True,
+    armed=True,
     held=0,
     booked=0,
     order=1,
@@ -37,6 +38,7 @@ CLOSING = replace(OPENING, held=2, booked=2, order=-2)
 WORST = Facts(
     mode="HALTED",
     enabled=False,
+    armed=False,
     held=1,
     booked=0,
     order=-1,
@@ -90,6 +92,7 @@ def test_opening_within_the_rules_passes(changes: dict[str, Any]) -> None:
         ({"mode": ""}, "HALTED"),
         ({"mode": "active"}, "HALTED"),
         ({"enabled": False}, "BOT_DISABLED"),
+        ({"armed": False}, "NOT_ARMED"),
         ({"held": None}, "BROKER_UNREACHABLE"),
         ({"reconciled": False}, "RECONCILING"),
         ({"unfinished_opening": True}, "ORDER_UNCONFIRMED"),
@@ -120,6 +123,7 @@ def test_opening_rules_are_asked_gravest_first() -> None:
     assert [check.code for check in opening_checks(WORST)] == [
         "HALTED",
         "BOT_DISABLED",
+        "NOT_ARMED",
         "BROKER_UNREACHABLE",
         "RECONCILING",
         "ORDER_UNCONFIRMED",

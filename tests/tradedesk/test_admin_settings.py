@@ -68,6 +68,7 @@ def test_new_account_is_written_down(panel: Client) -> None:
         "environment": [None, "demo"],
         "broker_account": [None, ""],
         "credentials": [None, "TRADOVATE"],
+        "sign_off_anew": [None, False],
         "enabled": [None, True],
     }
 

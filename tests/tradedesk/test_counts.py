@@ -18,7 +18,7 @@ from pytest_django.fixtures import Settings
 from tests import embedded
 from tests.bench.__main__ import BROKER_REQUESTS, COMMITS, REDIS_ROUND_TRIPS, wait_for
 from tests.builders import make_account, make_bot, make_token
-from tests.fakes import FakeClock
+from tests.fakes import START, FakeClock
 from tests.posting import Teller
 from tests.telling import BLUE, DOWN, RED, UP
 from tradedesk import wiring
@@ -47,7 +47,8 @@ def tell(
 ) -> Iterator[Teller]:
     """Return what posts alerts to a desk with the real client, warm: one alert has been traded."""
     settings.PAPER_BROKER_URL = broker_url
-    links = wiring._Links()
+    # Ten minutes of the front month pass more slowly than the alerts, what is known of pauses does not last.
+    links = wiring._Links(lambda: START + (clock.now() - START) / 100)
     real = replace(desk, link=links)
     monkeypatch.setattr(wiring, "desk", lambda: real)
     make_token(make_bot().strategy)
@@ -122,6 +123,11 @@ def costs(broker_url: str, monkeypatch: pytest.MonkeyPatch) -> Costs:
 def test_trading_alert_costs_what_the_benchmark_reckons_with(
     tell: Teller, costs: Costs, event: str, action: str
 ) -> None:
+    """Redis: the count of alerts, the bot taken and given back, and the pauses that another process met.
+
+    The last is asked for at most every five seconds. A login at Tradovate has its requests counted too, in
+    blocks: that is one more in about ten alerts.
+    """
     with costs:
         answer = tell(event, 20)
 
@@ -142,7 +148,7 @@ def test_entry_after_an_exit_costs_the_same(tell: Teller, costs: Costs) -> None:
         answer = tell(UP, 40)
 
     assert answer.decision["action"] == "REENTER_LONG"
-    assert (costs.statements, costs.commits, costs.redis_round_trips, costs.broker_requests) == (4, 3, 3, 3)
+    assert (costs.statements, costs.commits, costs.redis_round_trips, costs.broker_requests) == (4, 3, 4, 3)
 
 
 @pytest.mark.parametrize(("event", "reason"), [(UP, "CROSS_WITH_TREND"), (BLUE, "SAME_COLOR")])
@@ -198,4 +204,4 @@ def test_second_bot_of_a_strategy_costs_its_own_part_only(tell: Teller, costs: C
         answer = tell(BLUE, 40)
 
     assert [d["action"] for d in answer.body["decisions"]] == ["REVERSE_TO_LONG"] * 2
-    assert (costs.statements, costs.commits, costs.redis_round_trips, costs.broker_requests) == (6, 5, 5, 6)
+    assert (costs.statements, costs.commits, costs.redis_round_trips, costs.broker_requests) == (6, 5, 6, 6)

@@ -8,7 +8,13 @@ from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
-from broker.base import BrokerAuthFailed, BrokerNotReached, BrokerOutcomeUnknown, BrokerRefused
+from broker.base import (
+    BrokerAuthFailed,
+    BrokerNotReached,
+    BrokerOutcomeUnknown,
+    BrokerRefused,
+    BrokerThrottled,
+)
 from tests.builders import (
     at,
     make_account,
@@ -94,6 +100,8 @@ def test_unknown_outcome_does_not_keep_the_desk_unready(client: Client) -> None:
         (BrokerNotReached("refused"), "No connection to the broker. Run manage.py doctor."),
         (BrokerAuthFailed("pw=secret"), "The broker refused the login. Run manage.py doctor."),
         (BrokerRefused("UnknownAccount", "X"), "The broker refused: UnknownAccount. Run manage.py doctor."),
+        (BrokerThrottled(3600), "The broker must not be asked for 3600 s. Run manage.py doctor."),
+        (BrokerThrottled(None), "The broker gives no usable answer. Run manage.py doctor."),
         (BrokerOutcomeUnknown("502"), "The broker gives no usable answer. Run manage.py doctor."),
     ],
 )

@@ -318,6 +318,22 @@ def test_throttled_order_goes_again_once_with_its_id_while_young(
     assert (state_of(bot), broker.held()) == (IN_LONG, 1)
 
 
+def test_throttled_order_waits_out_a_longer_penalty_and_goes_then(
+    bot: Bot, tell: Teller, broker: FakeBroker, desk: Desk, clock: FakeClock
+) -> None:
+    broker.fail("submit", BrokerThrottled(15), times=3)
+    tell(BLUE)
+    for _ in range(2):
+        clock.advance(LEFT_BEHIND_S)
+        recover(desk)
+        assert (Order.objects.get().status, broker.held()) == ("pending", 0)
+    clock.advance(LEFT_BEHIND_S)
+
+    recover(desk)
+
+    assert (Order.objects.get().status, len(broker.submits), broker.held()) == ("filled", 4, 1)
+
+
 def test_throttled_order_that_grew_old_is_denied_and_stands_down(
     bot: Bot, tell: Teller, broker: FakeBroker, desk: Desk, clock: FakeClock
 ) -> None:

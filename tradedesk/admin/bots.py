@@ -10,7 +10,7 @@ from tradedesk.admin import tokens, words
 from tradedesk.admin.alert_messages import messages_for
 from tradedesk.admin.audited import Audited, why_it_stays
 from tradedesk.admin.base import PanelAdmin, ReadOnly
-from tradedesk.admin.forms import BotForm, StrategyForm
+from tradedesk.admin.forms import AccountForm, BotForm, StrategyForm
 from tradedesk.models import Account, Bot, BotState, Incident, Instrument, Strategy, TradingMode, WebhookToken
 from tradedesk.services.trading_state import effective_mode, effective_modes
 from tradedesk.stores.positions import Snapshot
@@ -18,16 +18,31 @@ from tradedesk.stores.positions import Snapshot
 
 @admin.register(Account)
 class AccountAdmin(Audited, PanelAdmin[Account]):
+    form = AccountForm
     list_display = ("name", "environment", "broker_account", "enabled", "reconciled_utc")
     list_filter = ("environment", "enabled")
-    fields = ("name", "environment", "broker_account", "credentials", "enabled", "reconciled_both")
-    readonly_fields = ("reconciled_both",)
+    fields = (
+        "name",
+        "environment",
+        "broker_account",
+        "credentials",
+        "signed_off",
+        "sign_off_anew",
+        "enabled",
+        "reconciled_both",
+    )
+    readonly_fields = ("signed_off", "reconciled_both")
     goes_along = frozenset({"trading state"})
 
     def get_readonly_fields(self, request: HttpRequest, obj: Account | None = None) -> tuple[str, ...]:
         # What was traded with paper money must not turn into a live account's history.
         fixed = ("environment",) if obj is not None and why_it_stays(obj) else ()
-        return (*fixed, "reconciled_both")
+        return (*fixed, *self.readonly_fields)
+
+    @admin.display(description="Signed off")
+    def signed_off(self, account: Account) -> str:
+        name, number = account.broker_account_name, account.broker_account_id
+        return f"{name} ({number})" if number else "not yet"
 
     @admin.display(description="Reconciled (UTC)")
     def reconciled_utc(self, account: Account) -> str:

@@ -23,6 +23,19 @@ class StrategyForm(forms.ModelForm):  # type: ignore[type-arg] # as in PanelAdmi
         return text
 
 
+class AccountForm(forms.ModelForm):  # type: ignore[type-arg]
+    sign_off_anew = forms.BooleanField(
+        required=False,
+        help_text="The account that this login leads to from now on is meant: look it up and keep it.",
+    )
+
+    def clean_sign_off_anew(self) -> bool:
+        is_meant = bool(self.cleaned_data["sign_off_anew"])
+        if is_meant:
+            self.instance.broker_account_id, self.instance.broker_account_name = None, ""
+        return is_meant
+
+
 class BotForm(forms.ModelForm):  # type: ignore[type-arg]
     """Takes the instrument from the strategy: a bot trades what its alerts are about."""
 

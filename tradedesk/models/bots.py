@@ -28,6 +28,13 @@ class Account(models.Model):
         blank=True,
         help_text="Prefix of the environment variables with the login, such as TRADOVATE; empty for paper.",
     )
+    broker_account_id = models.BigIntegerField(
+        null=True, blank=True, editable=False, help_text="The broker's id of the account as signed off."
+    )
+    broker_account_name = models.CharField(max_length=64, blank=True, editable=False)
+    armed_until = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Openings of a live account leave until then."
+    )
     enabled = models.BooleanField(default=True)
     reconciled_at = models.DateTimeField(null=True, blank=True, editable=False)
     differences = models.JSONField(
@@ -42,19 +49,30 @@ class Account(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """Refuse an account at Tradovate without a login."""
+        """Refuse an account at Tradovate without a login, and another environment for a history."""
+        if self._is_moved():
+            raise ValidationError({"environment": "This account has orders: make a new one instead."})
         if self.environment != Environment.PAPER and not self.credentials:
             raise ValidationError({"credentials": "Name the environment variables with the login."})
 
     @transaction.atomic
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save, and give a new account its trading state; a live one is halted until a person releases it."""
+        """Save, and give a new account its trading state; a live one is halted until a person releases it.
+
+        Raises ValueError for an account with orders whose environment is another than before.
+        """
+        if self._is_moved():
+            raise ValueError("the environment of an account with orders")
         super().save(*args, **kwargs)
         state = TradingState.ensure(f"account:{self.name}", account=self)
         if self.environment == Environment.LIVE and state.mode == TradingMode.ACTIVE:
             TradingState.objects.filter(pk=state.pk).update(
                 mode=TradingMode.HALTED, reason="A live account begins halted."
             )
+
+    def _is_moved(self) -> bool:
+        known = Account.objects.filter(pk=self.pk).exclude(environment=self.environment)
+        return known.filter(orders__isnull=False).exists()
 
 
 class Instrument(models.Model):

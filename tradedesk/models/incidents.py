@@ -11,6 +11,7 @@ class IncidentKind(models.TextChoices):
     ORDER_UNCONFIRMED = "ORDER_UNCONFIRMED", "An order's outcome is not known"
     AMBIGUOUS_EVENTS = "AMBIGUOUS_EVENTS", "Two opposite events of one indicator have the same time"
     FOREIGN_ORDER = "FOREIGN_ORDER", "An order at the broker is not the desk's"
+    ACCOUNT_CHANGED = "ACCOUNT_CHANGED", "The login leads to another account than was signed off"
     FOREIGN_POSITION = "FOREIGN_POSITION", "A position at the broker belongs to no bot"
 
 

@@ -29,6 +29,7 @@ class Reason(TextChoices):
     HALTED = "HALTED", "Trading is halted."
     REDUCING = "REDUCING", "Only orders toward flat may leave."
     BOT_DISABLED = "BOT_DISABLED", "The bot or its account is switched off."
+    NOT_ARMED = "NOT_ARMED", "The live account is not armed, or its arming ended with the session."
     RECONCILING = "RECONCILING", "The account has not been reconciled since the desk started."
     TOO_OLD = "TOO_OLD", "The event that calls for this opening is too old."
     SESSION_CLOSED = "SESSION_CLOSED", "The market is closed."
@@ -67,6 +68,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.HALTED: "Release the kill switch when you are sure. Nothing is sent by itself afterwards.",
     Reason.REDUCING: "See the open incidents of the account, or set the trading state to active.",
     Reason.BOT_DISABLED: "Switch the bot and its account on.",
+    Reason.NOT_ARMED: "Live accounts cannot be armed in this version; no one-time code can be asked for.",
     Reason.RECONCILING: "Run reconcile, and see /readyz for what it waits for.",
     Reason.TOO_OLD: "The next colour change enters. Look at TradingView's delay and MAX_ALERT_AGE_S.",
     Reason.SESSION_CLOSED: "Nothing to do. The next colour change inside the session enters.",

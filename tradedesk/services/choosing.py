@@ -15,6 +15,7 @@ from strategy.machine import (
 )
 from strategy.types import Action, Color, Direction, Event, Memory, NoChange, StandDown
 from tradedesk.models import Alert, Bot, Environment, IncidentKind, OrderPurpose, Reason
+from tradedesk.services.arming import is_armed
 from tradedesk.services.desk import Desk
 from tradedesk.services.positions import BrokerView, terms_agree
 from tradedesk.services.records import Records
@@ -83,6 +84,7 @@ def facts_for(
     return gate.Facts(
         mode=records.mode,
         enabled=bot.enabled and bot.account.enabled,
+        armed=is_armed(bot.account, now),
         held=view.quantity if view else None,
         booked=snapshot.quantity,
         order=0,

@@ -23,6 +23,10 @@ TEXTS: dict[IncidentKind, tuple[str, str]] = {
         "Openings of this bot",
         "Look at the two alerts in TradingView, remove the wrong one, and resolve this incident.",
     ),
+    IncidentKind.ACCOUNT_CHANGED: (
+        "Everything of this account",
+        "Look at the account at the broker. If the change is meant, sign the account off anew on its page.",
+    ),
     IncidentKind.FOREIGN_ORDER: (
         "Openings of this account",
         "Cancel the order at the broker if it is not yours.",

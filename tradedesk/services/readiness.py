@@ -7,7 +7,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
-from broker.base import BrokerAuthFailed, BrokerError, BrokerNotReached, BrokerRefused
+from broker.base import BrokerAuthFailed, BrokerError, BrokerNotReached, BrokerRefused, BrokerThrottled
 from tradedesk.models import Account
 from tradedesk.services.desk import Desk
 from tradedesk.stores import redis
@@ -87,7 +87,7 @@ def _ask(desk: Desk, account: Account) -> Check:
     name, deadline = f"broker:{account.name}", desk.deadline(TIMEOUT_S)
     try:
         link = desk.link(account, timeout_s=deadline.left_s())
-        link.broker.accounts(timeout_s=deadline.left_s())
+        link.broker.for_refresh().accounts(timeout_s=deadline.left_s())
     except BrokerError as error:
         return Check(name, False, f"{_explain(error)} Run manage.py doctor.")
     return Check(name, True)
@@ -102,6 +102,8 @@ def _explain(error: BrokerError) -> str:
             return "The broker refused the login."
         case BrokerRefused():
             return f"The broker refused: {error.reason}."
+        case BrokerThrottled() if error.retry_after_s is not None:
+            return f"The broker must not be asked for {error.retry_after_s:.0f} s."
         case _:
             return "The broker gives no usable answer."
 

@@ -1,0 +1,87 @@
+"""When a login must not ask for something, as every process of the desk knows it."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from broker.base import BrokerAuthFailed, BrokerThrottled
+from broker.logins import LoginStore, Pause
+from broker.tradovate.http import LockedOut
+
+# Names: an endpoint, a request ("/order/placeorder td-1"), or this for whatever the login may ask.
+EVERYTHING = "*"
+# No program can solve a captcha, and it is not asked for any more after about an hour.
+CAPTCHA_PAUSE = timedelta(hours=1)
+# What another process met is known here that much later.
+LOOK_AGAIN_AFTER = timedelta(seconds=5)
+
+
+class Pauses:
+    """The pauses of one login. This process knows its own at once and keeps them whatever the store does."""
+
+    def __init__(self, store: LoginStore, login: str, now: Callable[[], datetime]) -> None:
+        self._store = store
+        self._login = login
+        self._now = now
+        self._known: dict[str, Pause] = {}
+        self._looked_at: datetime | None = None
+
+    def check(self, endpoint: str, credentials: str = "") -> None:
+        """Raise what stopped this endpoint, or the whole login, while its time is not over.
+
+        A refused login stops only the `credentials` that were refused.
+        """
+        for name in (EVERYTHING, endpoint):
+            pause, left_s = self._left(name)
+            if pause is None or left_s <= 0 or (pause.of and pause.of != credentials):
+                continue
+            if pause.refusal:
+                raise BrokerAuthFailed(f"{pause.refusal} (not tried again for {left_s:.0f} s)")
+            raise BrokerThrottled(left_s)
+
+    def begin(
+        self, endpoint: str, throttled: BrokerThrottled, key: str = "", *, with_token: bool = True
+    ) -> None:
+        """Keep to a penalty or a lock-out; its ticket is for the request that `key` tells apart.
+
+        A lock-out concerns whatever is asked with a token, where the request had one.
+        """
+        wait_s = throttled.retry_after_s
+        until = self._now() + (CAPTCHA_PAUSE if wait_s is None else timedelta(seconds=wait_s))
+        is_wide = with_token and isinstance(throttled, LockedOut)
+        self._pause(EVERYTHING if is_wide else endpoint, Pause(until))
+        if throttled.ticket and key:
+            self._pause(f"{endpoint} {key}", Pause(until, ticket=throttled.ticket))
+
+    def refuse(self, endpoint: str, refusal: str, credentials: str, lasting: timedelta) -> None:
+        """Ask nothing of an endpoint with credentials that it refused."""
+        self._pause(endpoint, Pause(self._now() + lasting, refusal=refusal, of=credentials))
+
+    def take_ticket(self, endpoint: str, key: str) -> str:
+        """Return the ticket that a request was given, once; empty where it was given none."""
+        name = f"{endpoint} {key}"
+        pause, _ = self._left(name)
+        if pause is None:
+            return ""
+        self._known.pop(name, None)
+        return pause.ticket if self._store.end_pause(self._login, name) else ""
+
+    def may(self, name: str, every: timedelta) -> bool:
+        """Tell whether something may be done now, as it was not done for a while by any process."""
+        _, left_s = self._left(name)
+        if left_s > 0:
+            return False
+        self._pause(name, Pause(self._now() + every))
+        return True
+
+    def _left(self, name: str) -> tuple[Pause | None, float]:
+        now = self._now()
+        if self._looked_at is None or now - self._looked_at >= LOOK_AGAIN_AFTER:
+            self._looked_at = now
+            for other, shared in self._store.pauses(self._login).items():
+                self._known[other] = max(shared, self._known.get(other, shared), key=lambda one: one.until)
+        pause = self._known.get(name)
+        return pause, (pause.until - now).total_seconds() if pause else 0.0
+
+    def _pause(self, name: str, pause: Pause) -> None:
+        self._known[name] = pause
+        self._store.pause(self._login, name, pause)
