@@ -19,6 +19,8 @@ from tradedesk.models import (
     Incident,
     IncidentKind,
     Instrument,
+    Notice,
+    NoticeKind,
     Order,
     OrderPurpose,
     OrderSide,
@@ -27,6 +29,7 @@ from tradedesk.models import (
     Strategy,
     WebhookToken,
 )
+from tradedesk.models.ids import new_id
 from tradedesk.services.signals import WORDS
 from tradedesk.services.tokens import digest_of
 from tradedesk.stores.positions import Snapshot
@@ -242,6 +245,19 @@ def make_incident(owner: Bot, kind: str = IncidentKind.POSITION_MISMATCH, **fiel
         **fields,
     }
     return Incident.objects.create(kind=kind, **values)
+
+
+def make_notice(**fields: Any) -> Notice:
+    """Return a notice that waits to be sent."""
+    values: dict[str, Any] = {
+        "kind": NoticeKind.STATEMENT,
+        "about": new_id(),
+        "subject": "Nothing was traded",
+        "created_at": START,
+        "next_try_at": START,
+        **fields,
+    }
+    return Notice.objects.create(**values)
 
 
 def _iso(moment: datetime) -> str:

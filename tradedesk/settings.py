@@ -171,6 +171,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "recover": {"task": "tradedesk.tasks.recover", "schedule": 15.0, "options": {"expires": 15}},
     "reconcile": {"task": "tradedesk.tasks.reconcile", "schedule": 30.0, "options": {"expires": 30}},
+    "send_notices": {"task": "tradedesk.tasks.send_notices", "schedule": 5.0, "options": {"expires": 5}},
 }
 
 PAPER_BROKER_URL = env.str(
@@ -190,6 +191,9 @@ WEBHOOK_RATE_PER_MINUTE = env.int("WEBHOOK_RATE_PER_MINUTE", default=120)
 WEBHOOK_ANSWER_WITHIN_S = 2.5
 MAX_ALERT_AGE_S = env.int("MAX_ALERT_AGE_S", default=60)
 EVENT_WINDOW_H = env.int("EVENT_WINDOW_H", default=24)
+
+# Addresses as apprise writes them, secrets in them. Separated by spaces: a comma may stand in one.
+NOTIFY_URLS = env.str("NOTIFY_URLS", default="").split()
 
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 LOGGING_CONFIG = None

@@ -1,9 +1,10 @@
 import structlog
 from celery import shared_task
+from django.conf import settings
 
 from tradedesk import wiring
 from tradedesk.models import Account
-from tradedesk.services import recovery, rounds
+from tradedesk.services import channels, recovery, rounds, sending, telling
 
 log = structlog.get_logger(__name__)
 
@@ -22,3 +23,11 @@ def reconcile() -> None:
     found = rounds.reconcile_each(wiring.desk(), Account.objects.filter(enabled=True))
     if not found.clean:
         log.warning("reconcile.not_clean", differences=len(found.differences), unread=list(found.unread))
+
+
+@shared_task
+def send_notices() -> None:
+    """Write down what happened since the last time that people are told of, and send what is due."""
+    desk = wiring.desk()
+    telling.tell_what_happened(desk.now())
+    sending.send_notices(desk, channels.channels_of(settings.NOTIFY_URLS))

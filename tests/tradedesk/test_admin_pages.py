@@ -33,6 +33,7 @@ def test_every_model_of_the_desk_is_in_the_panel() -> None:
         "Fill",
         "Incident",
         "Instrument",
+        "Notice",
         "Order",
         "Strategy",
         "TradingState",

@@ -14,10 +14,10 @@ from tradedesk.services.desk import Desk
 def test_schedule_names_the_tasks() -> None:
     names = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
 
-    assert names == {tasks.recover.name, tasks.reconcile.name}
+    assert names == {tasks.recover.name, tasks.reconcile.name, tasks.send_notices.name}
 
 
-@pytest.mark.parametrize("task", [tasks.recover, tasks.reconcile])
+@pytest.mark.parametrize("task", [tasks.recover, tasks.reconcile, tasks.send_notices])
 def test_task_is_a_function_without_arguments(task: object) -> None:
     assert callable(task)
     assert not inspect.signature(task).parameters

@@ -1,6 +1,6 @@
 from django.contrib import admin
 
-from tradedesk.admin import alerts, bots, controls, decisions, incidents, orders, people  # noqa: F401
+from tradedesk.admin import alerts, bots, controls, decisions, incidents, notices, orders, people  # noqa: F401
 
 admin.site.site_header = "TradeDesk"
 admin.site.site_title = "TradeDesk"

@@ -3,6 +3,7 @@ from tradedesk.models.bots import Account, Bot, BotState, Environment, Instrumen
 from tradedesk.models.controls import AuditEntry, Cause, TradingMode, TradingState, TradingStateChange
 from tradedesk.models.decisions import Decision
 from tradedesk.models.incidents import Incident, IncidentKind
+from tradedesk.models.notices import Notice, NoticeKind, Watermark
 from tradedesk.models.orders import OPEN_STATUSES, Fill, Order, OrderPurpose, OrderSide, OrderStatus
 from tradedesk.models.reasons import REMEDIES, Reason
 
@@ -22,6 +23,8 @@ __all__ = [
     "Incident",
     "IncidentKind",
     "Instrument",
+    "Notice",
+    "NoticeKind",
     "Order",
     "OrderPurpose",
     "OrderSide",
@@ -31,5 +34,6 @@ __all__ = [
     "TradingMode",
     "TradingState",
     "TradingStateChange",
+    "Watermark",
     "WebhookToken",
 ]
