@@ -172,6 +172,12 @@ CELERY_BEAT_SCHEDULE = {
     "recover": {"task": "tradedesk.tasks.recover", "schedule": 15.0, "options": {"expires": 15}},
     "reconcile": {"task": "tradedesk.tasks.reconcile", "schedule": 30.0, "options": {"expires": 30}},
     "send_notices": {"task": "tradedesk.tasks.send_notices", "schedule": 5.0, "options": {"expires": 5}},
+    "flat_by": {"task": "tradedesk.tasks.flat_by", "schedule": 20.0, "options": {"expires": 20}},
+    "watch_calendar": {
+        "task": "tradedesk.tasks.watch_calendar",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
 }
 
 PAPER_BROKER_URL = env.str(

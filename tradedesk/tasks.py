@@ -4,7 +4,8 @@ from django.conf import settings
 
 from tradedesk import wiring
 from tradedesk.models import Account
-from tradedesk.services import channels, recovery, rounds, sending, telling
+from tradedesk.services import calendars, channels, recovery, rounds, sending, telling
+from tradedesk.services.flat_by import flat_by as bring_flat_by
 
 log = structlog.get_logger(__name__)
 
@@ -31,3 +32,17 @@ def send_notices() -> None:
     desk = wiring.desk()
     telling.tell_what_happened(desk.now())
     sending.send_notices(desk, channels.channels_of(settings.NOTIFY_URLS))
+
+
+@shared_task
+def flat_by() -> None:
+    """Bring the accounts flat whose flat-by time comes, and look that they are."""
+    not_flat = bring_flat_by(wiring.desk())
+    if not_flat:
+        log.warning("flat_by.not_flat", accounts=not_flat)
+
+
+@shared_task
+def watch_calendar() -> None:
+    """Remind people of a calendar that nobody has confirmed far enough ahead."""
+    calendars.remind(wiring.desk().now())

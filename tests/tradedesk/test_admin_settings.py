@@ -69,6 +69,7 @@ def test_new_account_is_written_down(panel: Client) -> None:
         "broker_account": [None, ""],
         "credentials": [None, "TRADOVATE"],
         "enabled": [None, True],
+        "flat_by": [None, None],
     }
 
 

@@ -10,14 +10,16 @@ from tradedesk import tasks
 from tradedesk.models import Account, Decision
 from tradedesk.services.desk import Desk
 
+TASKS = [tasks.recover, tasks.reconcile, tasks.send_notices, tasks.flat_by, tasks.watch_calendar]
+
 
 def test_schedule_names_the_tasks() -> None:
     names = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
 
-    assert names == {tasks.recover.name, tasks.reconcile.name, tasks.send_notices.name}
+    assert names == {task.name for task in TASKS}
 
 
-@pytest.mark.parametrize("task", [tasks.recover, tasks.reconcile, tasks.send_notices])
+@pytest.mark.parametrize("task", TASKS)
 def test_task_is_a_function_without_arguments(task: object) -> None:
     assert callable(task)
     assert not inspect.signature(task).parameters

@@ -20,7 +20,7 @@ from tradedesk.stores.positions import Snapshot
 class AccountAdmin(Audited, PanelAdmin[Account]):
     list_display = ("name", "environment", "broker_account", "enabled", "reconciled_utc")
     list_filter = ("environment", "enabled")
-    fields = ("name", "environment", "broker_account", "credentials", "enabled", "reconciled_both")
+    fields = ("name", "environment", "broker_account", "credentials", "enabled", "flat_by", "reconciled_both")
     readonly_fields = ("reconciled_both",)
     goes_along = frozenset({"trading state"})
 

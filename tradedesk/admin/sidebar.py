@@ -3,7 +3,18 @@ from typing import Any
 GROUPS = {
     "Trading": ["Alert", "Decision", "Order", "Fill", "BotState"],
     "Operations": ["Incident", "Notice", "TradingState", "TradingStateChange", "AuditEntry"],
-    "Setup": ["Bot", "Strategy", "Account", "Instrument", "WebhookToken", "User", "Group", "AuthToken"],
+    "Setup": [
+        "Bot",
+        "Strategy",
+        "Account",
+        "Instrument",
+        "SessionRule",
+        "Holiday",
+        "WebhookToken",
+        "User",
+        "Group",
+        "AuthToken",
+    ],
 }
 NAMES = {"BotState": "Positions", "AuditEntry": "Audit log", "AuthToken": "API tokens"}
 

@@ -1,5 +1,6 @@
 from tradedesk.models.alerts import Alert, AlertOutcome
 from tradedesk.models.bots import Account, Bot, BotState, Environment, Instrument, Strategy, WebhookToken
+from tradedesk.models.calendar import FlatDay, Holiday, SessionRule
 from tradedesk.models.controls import AuditEntry, Cause, TradingMode, TradingState, TradingStateChange
 from tradedesk.models.decisions import Decision
 from tradedesk.models.incidents import Incident, IncidentKind
@@ -20,6 +21,8 @@ __all__ = [
     "Decision",
     "Environment",
     "Fill",
+    "FlatDay",
+    "Holiday",
     "Incident",
     "IncidentKind",
     "Instrument",
@@ -30,6 +33,7 @@ __all__ = [
     "OrderSide",
     "OrderStatus",
     "Reason",
+    "SessionRule",
     "Strategy",
     "TradingMode",
     "TradingState",

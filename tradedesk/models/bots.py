@@ -1,9 +1,11 @@
+from datetime import time
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models, transaction
 
+from tradedesk.models.calendar import SessionRule
 from tradedesk.models.controls import TradingMode, TradingState
 from tradedesk.models.ids import new_id
 
@@ -12,6 +14,10 @@ class Environment(models.TextChoices):
     PAPER = "paper", "Paper"
     DEMO = "demo", "Demo"
     LIVE = "live", "Live"
+
+
+# Two minutes before the strictest of the firms that want their accounts flat overnight.
+FLAT_BY_AT_FIRST = time(15, 8)
 
 
 class Account(models.Model):
@@ -29,6 +35,12 @@ class Account(models.Model):
         help_text="Prefix of the environment variables with the login, such as TRADOVATE; empty for paper.",
     )
     enabled = models.BooleanField(default=True)
+    flat_by = models.TimeField(
+        null=True,
+        blank=True,
+        help_text="Flat each day by this time, in exchange time (Chicago). Empty: off. "
+        "A new demo or live account begins with 15:08.",
+    )
     reconciled_at = models.DateTimeField(null=True, blank=True, editable=False)
     differences = models.JSONField(
         default=dict, editable=False, help_text="When each present difference with the broker was first seen."
@@ -49,6 +61,8 @@ class Account(models.Model):
     @transaction.atomic
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save, and give a new account its trading state; a live one is halted until a person releases it."""
+        if self._state.adding and self.flat_by is None and self.environment != Environment.PAPER:
+            self.flat_by = FLAT_BY_AT_FIRST
         super().save(*args, **kwargs)
         state = TradingState.ensure(f"account:{self.name}", account=self)
         if self.environment == Environment.LIVE and state.mode == TradingMode.ACTIVE:
@@ -69,6 +83,14 @@ class Instrument(models.Model):
     months = models.CharField(max_length=12, help_text="Letters of the months that are traded, such as HMUZ.")
     settlement = models.CharField(max_length=8, choices=[("cash", "Cash"), ("delivery", "Delivery")])
     last_trading_day = models.CharField(max_length=160, help_text="The exchange's rule in words.")
+    session_rule = models.ForeignKey(
+        SessionRule,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="instruments",
+        help_text="When it trades; empty: not known, and never open on demo and live.",
+    )
     pinned_contract = models.CharField(
         max_length=16, blank=True, help_text="Trade this contract, such as MESZ6, instead of the front month."
     )

@@ -32,6 +32,10 @@ TEXTS: dict[IncidentKind, tuple[str, str]] = {
         "Openings of this account",
         "Close the position at the broker, or flatten the account here.",
     ),
+    IncidentKind.NOT_FLAT: (
+        "",
+        "Close the position at the broker now, or flatten the account here. The desk keeps trying.",
+    ),
 }
 
 

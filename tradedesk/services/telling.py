@@ -34,6 +34,7 @@ ROUTINE = {
     Reason.HALTED,
     Reason.BOT_DISABLED,
     Reason.SESSION_CLOSED,
+    Reason.FLAT_BY,
     Reason.NOT_REACHED,
     Reason.FLATTEN,
     Reason.ADOPTED,
