@@ -173,6 +173,7 @@ CELERY_BEAT_SCHEDULE = {
     "reconcile": {"task": "tradedesk.tasks.reconcile", "schedule": 30.0, "options": {"expires": 30}},
     "send_notices": {"task": "tradedesk.tasks.send_notices", "schedule": 5.0, "options": {"expires": 5}},
     "flat_by": {"task": "tradedesk.tasks.flat_by", "schedule": 20.0, "options": {"expires": 20}},
+    "watch_alerts": {"task": "tradedesk.tasks.watch_alerts", "schedule": 60.0, "options": {"expires": 60}},
     "watch_calendar": {
         "task": "tradedesk.tasks.watch_calendar",
         "schedule": 3600.0,

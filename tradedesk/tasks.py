@@ -1,16 +1,47 @@
+from collections.abc import Callable
+from contextlib import suppress
+from functools import wraps
+
 import structlog
 from celery import shared_task
 from django.conf import settings
+from django.db import DatabaseError
 
 from tradedesk import wiring
 from tradedesk.models import Account
-from tradedesk.services import calendars, channels, recovery, rounds, sending, telling
+from tradedesk.services import (
+    alert_stream,
+    calendars,
+    channels,
+    recovery,
+    rounds,
+    sending,
+    task_runs,
+    telling,
+)
 from tradedesk.services.flat_by import flat_by as bring_flat_by
 
 log = structlog.get_logger(__name__)
 
 
+def _reporting(task: Callable[[], None]) -> Callable[[], None]:
+    """Let a task write down when it last ended well, and how it failed since then."""
+
+    @wraps(task)
+    def run() -> None:
+        try:
+            task()
+        except Exception as error:
+            with suppress(DatabaseError):
+                task_runs.note_failure(task.__name__, type(error).__name__, wiring.desk().now())
+            raise
+        task_runs.note_success(task.__name__, wiring.desk().now())
+
+    return run
+
+
 @shared_task
+@_reporting
 def recover() -> None:
     """Settle orders without an end and alerts without a decision, asking once."""
     found = recovery.recover(wiring.desk())
@@ -19,6 +50,7 @@ def recover() -> None:
 
 
 @shared_task
+@_reporting
 def reconcile() -> None:
     """Compare every enabled account with its broker."""
     found = rounds.reconcile_each(wiring.desk(), Account.objects.filter(enabled=True))
@@ -27,6 +59,7 @@ def reconcile() -> None:
 
 
 @shared_task
+@_reporting
 def send_notices() -> None:
     """Write down what happened since the last time that people are told of, and send what is due."""
     desk = wiring.desk()
@@ -35,6 +68,7 @@ def send_notices() -> None:
 
 
 @shared_task
+@_reporting
 def flat_by() -> None:
     """Bring the accounts flat whose flat-by time comes, and look that they are."""
     not_flat = bring_flat_by(wiring.desk())
@@ -43,6 +77,14 @@ def flat_by() -> None:
 
 
 @shared_task
+@_reporting
 def watch_calendar() -> None:
     """Remind people of a calendar that nobody has confirmed far enough ahead."""
     calendars.remind(wiring.desk().now())
+
+
+@shared_task
+@_reporting
+def watch_alerts() -> None:
+    """Look whether the heartbeats of the alerts still come, and remind people of alerts that end."""
+    alert_stream.watch(wiring.desk().now())

@@ -273,7 +273,7 @@ def test_refusal_worth_knowing_is_told_with_its_remedy(bot: Bot, desk: Desk) -> 
     ]
 
 
-@pytest.mark.parametrize("reason", [Reason.HALTED, Reason.SAME_COLOR, Reason.SESSION_CLOSED, Reason.DI_UP])
+@pytest.mark.parametrize("reason", [Reason.HALTED, Reason.NOT_WAITING, Reason.SESSION_CLOSED, Reason.DI_UP])
 def test_routine_is_not_told(bot: Bot, desk: Desk, reason: Reason) -> None:
     make_decision(make_alert(bot.strategy), bot, action="NONE", reason=reason)
 

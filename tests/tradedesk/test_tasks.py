@@ -10,7 +10,14 @@ from tradedesk import tasks
 from tradedesk.models import Account, Decision
 from tradedesk.services.desk import Desk
 
-TASKS = [tasks.recover, tasks.reconcile, tasks.send_notices, tasks.flat_by, tasks.watch_calendar]
+TASKS = [
+    tasks.recover,
+    tasks.reconcile,
+    tasks.send_notices,
+    tasks.flat_by,
+    tasks.watch_alerts,
+    tasks.watch_calendar,
+]
 
 
 def test_schedule_names_the_tasks() -> None:

@@ -54,10 +54,20 @@ class StrategyAdmin(Audited, PanelAdmin[Strategy]):
         "trend_timeframe",
         "di_timeframe",
         "bar_close_only",
+        "alerts_expire_on",
         "heartbeat_utc",
     )
     list_select_related = ("instrument",)
-    fields = ("slug", "instrument", "trend_timeframe", "di_timeframe", "bar_close_only", "heartbeat_both")
+    fields = (
+        "slug",
+        "instrument",
+        "trend_timeframe",
+        "di_timeframe",
+        "bar_close_only",
+        "alerts_expire_on",
+        "watch_heartbeat",
+        "heartbeat_both",
+    )
     summary_template = "panel/strategy.html"
     goes_along = frozenset({"webhook token"})
 

@@ -4,7 +4,7 @@ import tradedesk.models.ids
 import uuid
 from django.db import migrations, models
 
-SWEPT = {"fill": "Fill", "order": "Order", "refusal": "Decision"}
+SWEPT = {"fill": "Fill", "order": "Order", "refusal": "Decision", "alert_stream": "Decision"}
 
 
 def begin_now(apps, schema_editor):

@@ -7,6 +7,7 @@ from tradedesk.models.incidents import Incident, IncidentKind
 from tradedesk.models.notices import Notice, NoticeKind, Watermark
 from tradedesk.models.orders import OPEN_STATUSES, Fill, Order, OrderPurpose, OrderSide, OrderStatus
 from tradedesk.models.reasons import REMEDIES, Reason
+from tradedesk.models.task_runs import TaskRun
 
 __all__ = [
     "OPEN_STATUSES",
@@ -35,6 +36,7 @@ __all__ = [
     "Reason",
     "SessionRule",
     "Strategy",
+    "TaskRun",
     "TradingMode",
     "TradingState",
     "TradingStateChange",

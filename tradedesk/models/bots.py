@@ -118,6 +118,17 @@ class Strategy(models.Model):
         default=False, help_text="Refuse alerts fired before their bar closed."
     )
     heartbeat_at = models.DateTimeField(null=True, blank=True, editable=False)
+    heartbeat_timeframe = models.CharField(max_length=8, blank=True, editable=False)
+    watch_heartbeat = models.BooleanField(
+        default=True,
+        help_text="On demo and live: once heartbeats came, two that are missing stop openings.",
+    )
+    alerts_expire_on = models.DateField(
+        null=True,
+        blank=True,
+        help_text="The day on which the first of the alerts ends in TradingView; a notice comes 7 days and "
+        "1 day before. Empty: they do not end.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

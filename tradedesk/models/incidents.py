@@ -12,6 +12,7 @@ class IncidentKind(models.TextChoices):
     AMBIGUOUS_EVENTS = "AMBIGUOUS_EVENTS", "Two opposite events of one indicator have the same time"
     FOREIGN_ORDER = "FOREIGN_ORDER", "An order at the broker is not the desk's"
     FOREIGN_POSITION = "FOREIGN_POSITION", "A position at the broker belongs to no bot"
+    HEARTBEAT_MISSED = "HEARTBEAT_MISSED", "Two heartbeats of the alerts are missing"
     NOT_FLAT = "NOT_FLAT", "An account is not flat at its flat-by time"
 
 

@@ -97,6 +97,7 @@ def facts_for(
         mismatch_open=any(kind in MISMATCHES for kind in records.open_kinds),
         ambiguity_open=IncidentKind.AMBIGUOUS_EVENTS in records.open_kinds
         or event_of(alert) in contradictions(memory),
+        alerts_alive=IncidentKind.HEARTBEAT_MISSED not in records.open_kinds,
         session_open=market.is_open,
         before_flat_by=market.before_flat_by,
         calendar_confirmed=market.calendar_confirmed,

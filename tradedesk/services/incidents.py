@@ -32,6 +32,10 @@ TEXTS: dict[IncidentKind, tuple[str, str]] = {
         "Openings of this account",
         "Close the position at the broker, or flatten the account here.",
     ),
+    IncidentKind.HEARTBEAT_MISSED: (
+        "Openings of this bot",
+        "Look at the alerts in TradingView: one may have ended or stopped. The next heartbeat closes this.",
+    ),
     IncidentKind.NOT_FLAT: (
         "",
         "Close the position at the broker now, or flatten the account here. The desk keeps trying.",

@@ -51,7 +51,9 @@ def tell_what_happened(now: datetime) -> int:
     fills = Fill.objects.select_related("account", "bot")
     told = _sweep(fills, NoticeKind.FILL, _fill, now)
     told += _sweep(orders, NoticeKind.ORDER, _order, now, unsettled=Order.objects.filter(settled_at=None))
-    return told + _sweep(decisions, NoticeKind.REFUSAL, _refusal, now)
+    told += _sweep(decisions, NoticeKind.REFUSAL, _refusal, now)
+    repeated = Decision.objects.filter(reason=Reason.SAME_COLOR).select_related("alert__strategy")
+    return told + _sweep(repeated, NoticeKind.ALERT_STREAM, _repeated_color, now, about="alert_id")
 
 
 def _sweep(
@@ -60,18 +62,20 @@ def _sweep(
     words: Callable[[Any], tuple[str, str]],
     now: datetime,
     unsettled: QuerySet[Any] | None = None,
+    about: str = "pk",
 ) -> int:
     """Tell the rows since the last sweep that were not told; the next one goes on from the newest.
 
-    From the oldest of the `unsettled` where there is one: it may yet come to be told.
+    From the oldest of the `unsettled` where there is one: it may yet come to be told. `about` is the column
+    with the id of what each notice is about.
     """
     mark, _ = Watermark.objects.get_or_create(name=kind)
     newest = rows.model.objects.order_by("-id").values_list("id", flat=True).first()
     since = rows.filter(id__gt=earlier(mark.last_id, LOOK_BACK_S)).order_by("id")
-    is_told = Exists(Notice.objects.filter(kind=kind, about=OuterRef("pk")))
+    is_told = Exists(Notice.objects.filter(kind=kind, about=OuterRef(about)))
     new = list(since.filter(~is_told)[:MOST_AT_ONCE])
     for row in new:
-        tell(kind, row.pk, *words(row), now)
+        tell(kind, getattr(row, about), *words(row), now)
     if len(new) == MOST_AT_ONCE:
         newest = new[-1].pk
     oldest = unsettled.order_by("id").first() if unsettled is not None else None
@@ -92,6 +96,12 @@ def _fill(fill: Fill) -> tuple[str, str]:
 def _order(order: Order) -> tuple[str, str]:
     subject = f"{order.get_status_display()}: {order}, {order.bot or 'no bot'}"
     return subject, order.note or f"Account {order.account}."
+
+
+def _repeated_color(decision: Decision) -> tuple[str, str]:
+    alert = decision.alert
+    subject = f"{alert.strategy}: {alert} came twice in a row"
+    return subject, "The alert of the other colour between them may be lost. Look at TradingView's alert log."
 
 
 def _refusal(decision: Decision) -> tuple[str, str]:
