@@ -14,6 +14,7 @@ from tradedesk.services import (
     calendars,
     channels,
     recovery,
+    retention,
     rounds,
     sending,
     task_runs,
@@ -88,3 +89,13 @@ def watch_calendar() -> None:
 def watch_alerts() -> None:
     """Look whether the heartbeats of the alerts still come, and remind people of alerts that end."""
     alert_stream.watch(wiring.desk().now())
+
+
+@shared_task
+@_reporting
+def prune() -> None:
+    """Delete history that is older than it is to be kept; nothing unless that was set."""
+    desk = wiring.desk()
+    if settings.KEEP_HISTORY_DAYS:
+        gone = retention.prune(desk.now(), settings.KEEP_HISTORY_DAYS, desk.event_window)
+        log.info("prune.done", **gone)

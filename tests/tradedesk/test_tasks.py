@@ -16,6 +16,7 @@ TASKS = [
     tasks.send_notices,
     tasks.flat_by,
     tasks.watch_alerts,
+    tasks.prune,
     tasks.watch_calendar,
 ]
 
