@@ -17,6 +17,7 @@ from tradedesk.services import (
     retention,
     rounds,
     sending,
+    statement,
     task_runs,
     telling,
 )
@@ -99,3 +100,10 @@ def prune() -> None:
     if settings.KEEP_HISTORY_DAYS:
         gone = retention.prune(desk.now(), settings.KEEP_HISTORY_DAYS, desk.event_window)
         log.info("prune.done", **gone)
+
+
+@shared_task
+@_reporting
+def write_statements() -> None:
+    """Write down for each account what the trading day came to that ended last."""
+    statement.write_statements(wiring.desk().now())

@@ -17,6 +17,7 @@ TASKS = [
     tasks.flat_by,
     tasks.watch_alerts,
     tasks.prune,
+    tasks.write_statements,
     tasks.watch_calendar,
 ]
 
