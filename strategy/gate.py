@@ -24,7 +24,10 @@ class Facts:
     unfinished_closing: bool
     mismatch_open: bool
     ambiguity_open: bool
+    alerts_alive: bool
     session_open: bool
+    before_flat_by: bool
+    calendar_confirmed: bool
     contract_confirmed: bool
     contract_is_front: bool
     contract_matches_chart: bool
@@ -69,7 +72,10 @@ def opening_checks(facts: Facts) -> Iterator[Check]:
     yield Check("AMBIGUOUS", not facts.ambiguity_open, f"incident open {facts.ambiguity_open}")
     young = facts.max_age_s == 0 or (facts.age_s is not None and facts.age_s <= facts.max_age_s)
     yield Check("TOO_OLD", young, f"{facts.age_s} s old, at most {facts.max_age_s:g} s")
+    yield Check("ALERTS_SILENT", facts.alerts_alive, f"heartbeats come {facts.alerts_alive}")
     yield Check("SESSION_CLOSED", facts.session_open, f"session open {facts.session_open}")
+    yield Check("FLAT_BY", facts.before_flat_by, f"before flat-by time {facts.before_flat_by}")
+    yield Check("CALENDAR_UNCONFIRMED", facts.calendar_confirmed, f"calendar {facts.calendar_confirmed}")
     yield Check("CONTRACT_UNKNOWN", facts.contract_confirmed, f"terms confirmed {facts.contract_confirmed}")
     yield Check("CONTRACT_ROLLED", facts.contract_is_front, f"front month {facts.contract_is_front}")
     yield Check(

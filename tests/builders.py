@@ -1,5 +1,5 @@
 import json
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,23 +16,33 @@ from tradedesk.models import (
     BotState,
     Decision,
     Fill,
+    Holiday,
     Incident,
     IncidentKind,
     Instrument,
+    Notice,
+    NoticeKind,
     Order,
     OrderPurpose,
     OrderSide,
     OrderStatus,
     Reason,
+    SessionRule,
     Strategy,
     WebhookToken,
 )
+from tradedesk.models.ids import new_id
 from tradedesk.services.signals import WORDS
 from tradedesk.services.tokens import digest_of
 from tradedesk.stores.positions import Snapshot
 
 TOKEN = "tok-0123456789abcdef0123456789abcdef"
 TERMS = {"MES": ("0.25", "5"), "MNQ": ("0.25", "2"), "ES": ("0.25", "50")}
+WEEK = """Sun 17:00 - Mon 16:00
+Mon 17:00 - Tue 16:00
+Tue 17:00 - Wed 16:00
+Wed 17:00 - Thu 16:00
+Thu 17:00 - Fri 16:00"""
 LONG_AGO = START - timedelta(days=30)
 
 
@@ -59,9 +69,22 @@ def make_instrument(root: str = "MES") -> Instrument:
             "months": "HMUZ",
             "settlement": "cash",
             "last_trading_day": "3rd Friday of the contract month",
+            "session_rule": make_session_rule(),
         },
     )
     return instrument
+
+
+def make_session_rule() -> SessionRule:
+    """Return CME's week, made anew where a flush took that of the migration."""
+    rule, _ = SessionRule.objects.get_or_create(name="CME equity index", defaults={"week": WEEK})
+    return rule
+
+
+def confirm_calendars(through: date = date(2027, 12, 31)) -> None:
+    """Let a person have looked at every calendar until a day."""
+    SessionRule.objects.update(confirmed_through=through)
+    Holiday.objects.update(confirmed=True)
 
 
 def make_account(name: str = "paper", **fields: Any) -> Account:
@@ -242,6 +265,19 @@ def make_incident(owner: Bot, kind: str = IncidentKind.POSITION_MISMATCH, **fiel
         **fields,
     }
     return Incident.objects.create(kind=kind, **values)
+
+
+def make_notice(**fields: Any) -> Notice:
+    """Return a notice that waits to be sent."""
+    values: dict[str, Any] = {
+        "kind": NoticeKind.STATEMENT,
+        "about": new_id(),
+        "subject": "Nothing was traded",
+        "created_at": START,
+        "next_try_at": START,
+        **fields,
+    }
+    return Notice.objects.create(**values)
 
 
 def _iso(moment: datetime) -> str:

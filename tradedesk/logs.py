@@ -53,7 +53,11 @@ def configure(level: str, *, as_json: bool) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    logging.getLogger("httpx").setLevel("WARNING")
+    for chatty in ("httpx", "urllib3"):
+        logging.getLogger(chatty).setLevel("WARNING")
+    # It may name the addresses that notices go to, and those hold tokens.
+    notices = logging.getLogger("apprise")
+    notices.handlers[:], notices.propagate = [logging.NullHandler()], False
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -171,6 +171,20 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "recover": {"task": "tradedesk.tasks.recover", "schedule": 15.0, "options": {"expires": 15}},
     "reconcile": {"task": "tradedesk.tasks.reconcile", "schedule": 30.0, "options": {"expires": 30}},
+    "send_notices": {"task": "tradedesk.tasks.send_notices", "schedule": 5.0, "options": {"expires": 5}},
+    "flat_by": {"task": "tradedesk.tasks.flat_by", "schedule": 20.0, "options": {"expires": 20}},
+    "watch_alerts": {"task": "tradedesk.tasks.watch_alerts", "schedule": 60.0, "options": {"expires": 60}},
+    "prune": {"task": "tradedesk.tasks.prune", "schedule": 3600.0, "options": {"expires": 3600}},
+    "write_statements": {
+        "task": "tradedesk.tasks.write_statements",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
+    "watch_calendar": {
+        "task": "tradedesk.tasks.watch_calendar",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
 }
 
 PAPER_BROKER_URL = env.str(
@@ -190,6 +204,10 @@ WEBHOOK_RATE_PER_MINUTE = env.int("WEBHOOK_RATE_PER_MINUTE", default=120)
 WEBHOOK_ANSWER_WITHIN_S = 2.5
 MAX_ALERT_AGE_S = env.int("MAX_ALERT_AGE_S", default=60)
 EVENT_WINDOW_H = env.int("EVENT_WINDOW_H", default=24)
+KEEP_HISTORY_DAYS = env.int("KEEP_HISTORY_DAYS", default=0)
+
+# Addresses as apprise writes them, secrets in them. Separated by spaces: a comma may stand in one.
+NOTIFY_URLS = env.str("NOTIFY_URLS", default="").split()
 
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 LOGGING_CONFIG = None

@@ -1,7 +1,8 @@
-from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, time, timedelta
 
 from strategy.machine import remember
+from strategy.sessions import CHICAGO, Calendar, Holiday, parse_week
 from strategy.types import Color, Cross, Direction, Entry, Event, Indicator, Memory, StandDown, State
 
 LONG, SHORT, FLAT = Direction.LONG, Direction.SHORT, Direction.NONE
@@ -58,3 +59,23 @@ def arrive(entries: Iterable[Entry], base: State = NOTHING_YET, window: timedelt
     for entry in entries:
         memory = remember(memory, entry, window) or memory
     return memory
+
+
+CME_WEEK = parse_week(
+    "Sun 17:00 - Mon 16:00\nMon 17:00 - Tue 16:00\nTue 17:00 - Wed 16:00\n"
+    "Wed 17:00 - Thu 16:00\nThu 17:00 - Fri 16:00"
+)
+
+
+def chicago(local: str) -> datetime:
+    """Return a moment told in Chicago's time."""
+    return datetime.fromisoformat(local).replace(tzinfo=CHICAGO)
+
+
+def make_calendar(holidays: Mapping[str, str | None] | None = None) -> Calendar:
+    """Return CME's week, confirmed, with early closes by trade date; None there: no session."""
+    days = {
+        date.fromisoformat(day): Holiday(time.fromisoformat(closes) if closes else None, confirmed=True)
+        for day, closes in (holidays or {}).items()
+    }
+    return Calendar(CHICAGO, CME_WEEK, days, date(2027, 12, 31))

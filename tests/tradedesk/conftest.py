@@ -10,6 +10,7 @@ from tests.builders import (
     make_decision,
     make_fill,
     make_incident,
+    make_notice,
     make_order,
     make_rejected_alert,
     make_token,
@@ -17,7 +18,15 @@ from tests.builders import (
 )
 from tests.fakes import START, FakeClock
 from tests.posting import Teller
-from tradedesk.models import AuditEntry, Bot, Cause, TradingMode, TradingStateChange
+from tradedesk.models import (
+    AuditEntry,
+    Bot,
+    Cause,
+    Holiday,
+    SessionRule,
+    TradingMode,
+    TradingStateChange,
+)
 from tradedesk.services.desk import Desk
 
 
@@ -78,6 +87,8 @@ def rows(desk: Desk, admin_user: User) -> list[Model]:
         bot.account,
         bot.instrument,
         bot.strategy,
+        SessionRule.objects.get(name="CME equity index"),
+        Holiday.objects.filter(rule__name="CME equity index")[0],
         bot.state,
         make_token(bot.strategy),
         alert,
@@ -86,6 +97,7 @@ def rows(desk: Desk, admin_user: User) -> list[Model]:
         order,
         make_fill(order),
         make_incident(bot),
+        make_notice(),
         bot.trading_state,
         change,
         entry,

@@ -10,14 +10,25 @@ from tradedesk import tasks
 from tradedesk.models import Account, Decision
 from tradedesk.services.desk import Desk
 
+TASKS = [
+    tasks.recover,
+    tasks.reconcile,
+    tasks.send_notices,
+    tasks.flat_by,
+    tasks.watch_alerts,
+    tasks.prune,
+    tasks.write_statements,
+    tasks.watch_calendar,
+]
+
 
 def test_schedule_names_the_tasks() -> None:
     names = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
 
-    assert names == {tasks.recover.name, tasks.reconcile.name}
+    assert names == {task.name for task in TASKS}
 
 
-@pytest.mark.parametrize("task", [tasks.recover, tasks.reconcile])
+@pytest.mark.parametrize("task", TASKS)
 def test_task_is_a_function_without_arguments(task: object) -> None:
     assert callable(task)
     assert not inspect.signature(task).parameters

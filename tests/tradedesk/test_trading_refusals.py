@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from strategy.types import Direction
-from tests.builders import make_account, make_bot, make_incident, make_strategy, make_token
+from tests.builders import confirm_calendars, make_account, make_bot, make_incident, make_strategy, make_token
 from tests.fakes import START, FakeBroker, FakeClock, FakeLinks, make_desk
 from tests.posting import Teller
 from tests.telling import (
@@ -162,6 +162,7 @@ def test_size_is_traded_and_reversed_within_the_largest_position(tell: Teller, b
 
 def test_demo_account_opens_nothing_while_the_market_is_closed(tell: Teller, clock: FakeClock) -> None:
     Account.objects.update(environment=Environment.DEMO)
+    confirm_calendars()
     saturday = 5 * 24 * 60
 
     assert said(tell(BLUE, saturday)) == ("NONE", "SESSION_CLOSED")

@@ -1,6 +1,16 @@
 from django.contrib import admin
 
-from tradedesk.admin import alerts, bots, controls, decisions, incidents, orders, people  # noqa: F401
+from tradedesk.admin import (  # noqa: F401
+    alerts,
+    bots,
+    calendar,
+    controls,
+    decisions,
+    incidents,
+    notices,
+    orders,
+    people,
+)
 
 admin.site.site_header = "TradeDesk"
 admin.site.site_title = "TradeDesk"

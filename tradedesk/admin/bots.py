@@ -29,6 +29,7 @@ class AccountAdmin(Audited, PanelAdmin[Account]):
         "signed_off",
         "sign_off_anew",
         "enabled",
+        "flat_by",
         "reconciled_both",
     )
     readonly_fields = ("signed_off", "reconciled_both")
@@ -69,10 +70,20 @@ class StrategyAdmin(Audited, PanelAdmin[Strategy]):
         "trend_timeframe",
         "di_timeframe",
         "bar_close_only",
+        "alerts_expire_on",
         "heartbeat_utc",
     )
     list_select_related = ("instrument",)
-    fields = ("slug", "instrument", "trend_timeframe", "di_timeframe", "bar_close_only", "heartbeat_both")
+    fields = (
+        "slug",
+        "instrument",
+        "trend_timeframe",
+        "di_timeframe",
+        "bar_close_only",
+        "alerts_expire_on",
+        "watch_heartbeat",
+        "heartbeat_both",
+    )
     summary_template = "panel/strategy.html"
     goes_along = frozenset({"webhook token"})
 

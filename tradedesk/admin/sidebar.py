@@ -2,8 +2,19 @@ from typing import Any
 
 GROUPS = {
     "Trading": ["Alert", "Decision", "Order", "Fill", "BotState"],
-    "Operations": ["Incident", "TradingState", "TradingStateChange", "AuditEntry"],
-    "Setup": ["Bot", "Strategy", "Account", "Instrument", "WebhookToken", "User", "Group", "AuthToken"],
+    "Operations": ["Incident", "Notice", "TradingState", "TradingStateChange", "AuditEntry"],
+    "Setup": [
+        "Bot",
+        "Strategy",
+        "Account",
+        "Instrument",
+        "SessionRule",
+        "Holiday",
+        "WebhookToken",
+        "User",
+        "Group",
+        "AuthToken",
+    ],
 }
 NAMES = {"BotState": "Positions", "AuditEntry": "Audit log", "AuthToken": "API tokens"}
 

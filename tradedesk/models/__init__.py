@@ -1,10 +1,13 @@
 from tradedesk.models.alerts import Alert, AlertOutcome
 from tradedesk.models.bots import Account, Bot, BotState, Environment, Instrument, Strategy, WebhookToken
+from tradedesk.models.calendar import FlatDay, Holiday, SessionRule
 from tradedesk.models.controls import AuditEntry, Cause, TradingMode, TradingState, TradingStateChange
 from tradedesk.models.decisions import Decision
 from tradedesk.models.incidents import Incident, IncidentKind
+from tradedesk.models.notices import Notice, NoticeKind, Watermark
 from tradedesk.models.orders import OPEN_STATUSES, Fill, Order, OrderPurpose, OrderSide, OrderStatus
 from tradedesk.models.reasons import REMEDIES, Reason
+from tradedesk.models.task_runs import TaskRun
 
 __all__ = [
     "OPEN_STATUSES",
@@ -19,17 +22,24 @@ __all__ = [
     "Decision",
     "Environment",
     "Fill",
+    "FlatDay",
+    "Holiday",
     "Incident",
     "IncidentKind",
     "Instrument",
+    "Notice",
+    "NoticeKind",
     "Order",
     "OrderPurpose",
     "OrderSide",
     "OrderStatus",
     "Reason",
+    "SessionRule",
     "Strategy",
+    "TaskRun",
     "TradingMode",
     "TradingState",
     "TradingStateChange",
+    "Watermark",
     "WebhookToken",
 ]

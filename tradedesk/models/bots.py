@@ -1,9 +1,11 @@
+from datetime import time
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models, transaction
 
+from tradedesk.models.calendar import SessionRule
 from tradedesk.models.controls import TradingMode, TradingState
 from tradedesk.models.ids import new_id
 
@@ -12,6 +14,10 @@ class Environment(models.TextChoices):
     PAPER = "paper", "Paper"
     DEMO = "demo", "Demo"
     LIVE = "live", "Live"
+
+
+# Two minutes before the strictest of the firms that want their accounts flat overnight.
+FLAT_BY_AT_FIRST = time(15, 8)
 
 
 class Account(models.Model):
@@ -36,6 +42,12 @@ class Account(models.Model):
         null=True, blank=True, editable=False, help_text="Openings of a live account leave until then."
     )
     enabled = models.BooleanField(default=True)
+    flat_by = models.TimeField(
+        null=True,
+        blank=True,
+        help_text="Flat each day by this time, in exchange time (Chicago). Empty: off. "
+        "A new demo or live account begins with 15:08.",
+    )
     reconciled_at = models.DateTimeField(null=True, blank=True, editable=False)
     differences = models.JSONField(
         default=dict, editable=False, help_text="When each present difference with the broker was first seen."
@@ -63,6 +75,8 @@ class Account(models.Model):
         """
         if self._is_moved():
             raise ValueError("the environment of an account with orders")
+        if self._state.adding and self.flat_by is None and self.environment != Environment.PAPER:
+            self.flat_by = FLAT_BY_AT_FIRST
         super().save(*args, **kwargs)
         state = TradingState.ensure(f"account:{self.name}", account=self)
         if self.environment == Environment.LIVE and state.mode == TradingMode.ACTIVE:
@@ -87,6 +101,14 @@ class Instrument(models.Model):
     months = models.CharField(max_length=12, help_text="Letters of the months that are traded, such as HMUZ.")
     settlement = models.CharField(max_length=8, choices=[("cash", "Cash"), ("delivery", "Delivery")])
     last_trading_day = models.CharField(max_length=160, help_text="The exchange's rule in words.")
+    session_rule = models.ForeignKey(
+        SessionRule,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="instruments",
+        help_text="When it trades; empty: not known, and never open on demo and live.",
+    )
     pinned_contract = models.CharField(
         max_length=16, blank=True, help_text="Trade this contract, such as MESZ6, instead of the front month."
     )
@@ -114,6 +136,17 @@ class Strategy(models.Model):
         default=False, help_text="Refuse alerts fired before their bar closed."
     )
     heartbeat_at = models.DateTimeField(null=True, blank=True, editable=False)
+    heartbeat_timeframe = models.CharField(max_length=8, blank=True, editable=False)
+    watch_heartbeat = models.BooleanField(
+        default=True,
+        help_text="On demo and live: once heartbeats came, two that are missing stop openings.",
+    )
+    alerts_expire_on = models.DateField(
+        null=True,
+        blank=True,
+        help_text="The day on which the first of the alerts ends in TradingView; a notice comes 7 days and "
+        "1 day before. Empty: they do not end.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

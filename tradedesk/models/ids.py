@@ -11,3 +11,9 @@ def new_id() -> uuid.UUID:
     value = value & ~(0xF << 76) | 7 << 76
     value = value & ~(0x3 << 62) | 2 << 62
     return uuid.UUID(int=value)
+
+
+def earlier(identity: uuid.UUID, seconds: int) -> uuid.UUID:
+    """Return an id that sorts before every id made up to so many seconds before this one."""
+    milliseconds = max(0, (identity.int >> 80) - seconds * 1000)
+    return uuid.UUID(int=milliseconds << 80)

@@ -13,6 +13,8 @@ class IncidentKind(models.TextChoices):
     FOREIGN_ORDER = "FOREIGN_ORDER", "An order at the broker is not the desk's"
     ACCOUNT_CHANGED = "ACCOUNT_CHANGED", "The login leads to another account than was signed off"
     FOREIGN_POSITION = "FOREIGN_POSITION", "A position at the broker belongs to no bot"
+    HEARTBEAT_MISSED = "HEARTBEAT_MISSED", "Two heartbeats of the alerts are missing"
+    NOT_FLAT = "NOT_FLAT", "An account is not flat at its flat-by time"
 
 
 class Incident(models.Model):

@@ -33,6 +33,12 @@ class Reason(TextChoices):
     RECONCILING = "RECONCILING", "The account has not been reconciled since the desk started."
     TOO_OLD = "TOO_OLD", "The event that calls for this opening is too old."
     SESSION_CLOSED = "SESSION_CLOSED", "The market is closed."
+    ALERTS_SILENT = "ALERTS_SILENT", "Two heartbeats of the alerts are missing."
+    FLAT_BY = "FLAT_BY", "The account must be flat soon, or had to be by now."
+    CALENDAR_UNCONFIRMED = (
+        "CALENDAR_UNCONFIRMED",
+        "Nobody confirmed the trading calendar of the next 14 days.",
+    )
     AMBIGUOUS = "AMBIGUOUS", "Two opposite events of one indicator have the same time."
     POSITION_MISMATCH = "POSITION_MISMATCH", "The broker holds another position than the desk booked."
     ORDER_UNCONFIRMED = "ORDER_UNCONFIRMED", "An earlier order's outcome is not known yet."
@@ -72,6 +78,9 @@ REMEDIES: dict[Reason, str] = {
     Reason.RECONCILING: "Run reconcile, and see /readyz for what it waits for.",
     Reason.TOO_OLD: "The next colour change enters. Look at TradingView's delay and MAX_ALERT_AGE_S.",
     Reason.SESSION_CLOSED: "Nothing to do. The next colour change inside the session enters.",
+    Reason.ALERTS_SILENT: "Look at the alerts in TradingView: the one for the exit may have stopped as well.",
+    Reason.FLAT_BY: "Nothing to do. The flat-by time is on the account; the next session opens again.",
+    Reason.CALENDAR_UNCONFIRMED: "Compare it with the exchange's announcement and confirm it in the panel.",
     Reason.AMBIGUOUS: "Look at the two alerts, remove the wrong one in TradingView, resolve the incident.",
     Reason.POSITION_MISMATCH: "See the incident: adopt the broker's position, or correct it at the broker.",
     Reason.ORDER_UNCONFIRMED: "Run recover; it asks the broker. Look at the broker's own order list.",

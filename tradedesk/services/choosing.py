@@ -3,7 +3,7 @@ from datetime import datetime
 from typing import Any
 
 from broker.base import BrokerContract
-from strategy import gate, sessions, sizing, symbols
+from strategy import gate, sizing, symbols
 from strategy.machine import (
     action_for,
     cause,
@@ -14,8 +14,9 @@ from strategy.machine import (
     newest_event,
 )
 from strategy.types import Action, Color, Direction, Event, Memory, NoChange, StandDown
-from tradedesk.models import Alert, Bot, Environment, IncidentKind, OrderPurpose, Reason
+from tradedesk.models import Alert, Bot, IncidentKind, OrderPurpose, Reason
 from tradedesk.services.arming import is_armed
+from tradedesk.services.calendars import market_of
 from tradedesk.services.desk import Desk
 from tradedesk.services.positions import BrokerView, terms_agree
 from tradedesk.services.records import Records
@@ -81,6 +82,7 @@ def facts_for(
     opening, contract = cause(memory), view.to_trade if view else None
     reconciled_at = bot.account.reconciled_at
     chart = symbols.contract_name(alert.contract or alert.symbol, now.date())
+    market = market_of(bot, now)
     return gate.Facts(
         mode=records.mode,
         enabled=bot.enabled and bot.account.enabled,
@@ -97,7 +99,10 @@ def facts_for(
         mismatch_open=any(kind in MISMATCHES for kind in records.open_kinds),
         ambiguity_open=IncidentKind.AMBIGUOUS_EVENTS in records.open_kinds
         or event_of(alert) in contradictions(memory),
-        session_open=bot.account.environment == Environment.PAPER or sessions.is_open(now),
+        alerts_alive=IncidentKind.HEARTBEAT_MISSED not in records.open_kinds,
+        session_open=market.is_open,
+        before_flat_by=market.before_flat_by,
+        calendar_confirmed=market.calendar_confirmed,
         contract_confirmed=contract is not None and terms_agree(bot.instrument, contract),
         contract_is_front=contract is not None and _holds_only(view, contract),
         contract_matches_chart=chart is None or (contract is not None and chart == contract.name),

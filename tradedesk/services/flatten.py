@@ -15,6 +15,7 @@ from tradedesk.models import (
     OrderSide,
     OrderStatus,
     Reason,
+    TradingMode,
     TradingState,
 )
 from tradedesk.models.ids import new_id
@@ -23,6 +24,7 @@ from tradedesk.services.audit import note
 from tradedesk.services.desk import READ_TIMEOUT_S, SUBMIT_TIMEOUT_S, Deadline, Desk, Link
 from tradedesk.services.recovery import settle_account
 from tradedesk.services.scopes import accounts_in, bots_in, state_of
+from tradedesk.services.trading_state import mode_for_claim
 from tradedesk.stores.positions import Busy, Snapshot, Unreadable, seat, stored
 from tradedesk.stores.rows import Stale
 
@@ -35,26 +37,38 @@ READS_OF_ZERO = 2
 
 @dataclass
 class Flattened:
-    """How far a flatten came: `flat` only after two reads of the broker showed nothing held or working."""
+    """How far a flatten came: `flat` only after two reads of the broker showed nothing held or working.
 
+    `passes_halt` says that a person asked for it.
+    """
+
+    passes_halt: bool = True
     flat: bool = False
     positions: list[dict[str, Any]] = field(default_factory=list)
     orders: list[Order] = field(default_factory=list)
 
 
 def flatten(
-    desk: Desk, *, scope: str, reason: str, by: str, source_address: str = "", within_s: float = 10.0
+    desk: Desk,
+    *,
+    scope: str,
+    reason: str,
+    by: str,
+    source_address: str = "",
+    within_s: float = 10.0,
+    passes_halt: bool = True,
 ) -> Flattened:
     """Cancel what works, close what is held in a scope, and read back until two reads show zero.
 
-    Passes a halt: a person asked for it. Bots in the scope stand down until the next colour change. What
-    cannot be read is never taken for flat. Raises UnknownScope.
+    Passes a halt, for a person asked for it; a rule of the desk comes with `passes_halt` off, and closes
+    nothing that is halted. Bots in the scope stand down until the next colour change. What cannot be read is
+    never taken for flat. Raises UnknownScope.
     """
     state = state_of(scope)
     note(by, "flatten", scope, {}, reason, source_address, desk.now())
     for bot in bots_in(scope):
         _stand_down(desk, bot)
-    result, deadline = Flattened(), desk.deadline(within_s)
+    result, deadline = Flattened(passes_halt), desk.deadline(within_s)
     zeros = 0
     while zeros < READS_OF_ZERO and deadline.left_s():
         result.positions = []
@@ -132,21 +146,27 @@ def _close(
         .first()
     )
     if bot is None:
-        order = _send_closing(desk, link, account, None, contract, deadline)
+        order = _send_closing(desk, link, account, None, contract, deadline, result.passes_halt)
     else:
         try:
             with seat(bot.id, wait_s=deadline.left_s(), sleep=desk.sleep) as taken:
-                order = _send_closing(desk, link, account, bot, contract, deadline)
+                order = _send_closing(desk, link, account, bot, contract, deadline, result.passes_halt)
                 taken.snapshot = _book_held(desk, link, bot, deadline)
         except Unreadable:
             # What the bot remembers does not matter for closing what the broker shows.
-            order = _send_closing(desk, link, account, bot, contract, deadline)
+            order = _send_closing(desk, link, account, bot, contract, deadline, result.passes_halt)
     if order is not None:
         result.orders.append(order)
 
 
 def _send_closing(
-    desk: Desk, link: Link, account: Account, bot: Bot | None, contract: BrokerContract, deadline: Deadline
+    desk: Desk,
+    link: Link,
+    account: Account,
+    bot: Bot | None,
+    contract: BrokerContract,
+    deadline: Deadline,
+    passes_halt: bool,
 ) -> Order | None:
     """Send one order for what is held at this moment, unless an earlier closing has no known end."""
     read_at = desk.now()
@@ -154,6 +174,8 @@ def _send_closing(
     held = next((row.quantity for row in rows if row.contract_id == contract.id), 0)
     claimed, now, identity = desk.monotonic(), desk.now(), new_id()
     with transaction.atomic():
+        if not passes_halt and mode_for_claim(account, bot) is TradingMode.HALTED:
+            return None
         # Two people who flatten at once wait for each other here, and the second finds the first's order.
         Account.objects.select_for_update(no_key=True).get(pk=account.pk)
         ours = Order.objects.filter(account=account, contract=contract.name)

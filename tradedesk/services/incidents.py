@@ -3,7 +3,8 @@ from typing import Any
 
 from django.db import transaction
 
-from tradedesk.models import Account, Bot, Incident, IncidentKind
+from tradedesk.models import Account, Bot, Incident, IncidentKind, NoticeKind
+from tradedesk.services.notices import tell
 
 # What each kind stops, and what a person does about it.
 TEXTS: dict[IncidentKind, tuple[str, str]] = {
@@ -35,6 +36,14 @@ TEXTS: dict[IncidentKind, tuple[str, str]] = {
         "Openings of this account",
         "Close the position at the broker, or flatten the account here.",
     ),
+    IncidentKind.HEARTBEAT_MISSED: (
+        "Openings of this bot",
+        "Look at the alerts in TradingView: one may have ended or stopped. The next heartbeat closes this.",
+    ),
+    IncidentKind.NOT_FLAT: (
+        "",
+        "Close the position at the broker now, or flatten the account here. The desk keeps trying.",
+    ),
 }
 
 
@@ -64,7 +73,11 @@ def open_incident(
                 "updated_at": now,
             },
         )
-        if not created and incident.seen != seen:
+        if created:
+            stops = f"It stops: {blocks.lower()}.\n" if blocks else ""
+            figures = ", ".join(f"{name} {value}" for name, value in seen.items())
+            tell(NoticeKind.INCIDENT, incident.id, str(incident), f"{figures}\n{stops}{remedy}", now)
+        elif incident.seen != seen:
             incident.seen, incident.updated_at = seen, now
             incident.save(update_fields=["seen", "updated_at"])
     return incident
@@ -72,13 +85,15 @@ def open_incident(
 
 def close(incident: Incident, *, now: datetime, reason: str, by: str = "desk") -> None:
     """Close an incident that is open; a closed one stays as it is."""
-    Incident.objects.filter(pk=incident.pk, closed_at=None).update(
-        closed_at=now, updated_at=now, closed_by=by, closing_reason=reason
-    )
+    with transaction.atomic():
+        was_open = Incident.objects.filter(pk=incident.pk, closed_at=None).update(
+            closed_at=now, updated_at=now, closed_by=by, closing_reason=reason
+        )
+        if was_open:
+            tell(NoticeKind.INCIDENT_CLOSED, incident.id, f"Over: {incident}", f"{reason} ({by})", now)
 
 
 def close_by_subject(kind: IncidentKind, subject: str, *, now: datetime, reason: str) -> None:
     """Close the open incident of a kind about a subject, if there is one."""
-    Incident.objects.filter(kind=kind, subject=subject, closed_at=None).update(
-        closed_at=now, updated_at=now, closed_by="desk", closing_reason=reason
-    )
+    for incident in Incident.objects.filter(kind=kind, subject=subject, closed_at=None):
+        close(incident, now=now, reason=reason)

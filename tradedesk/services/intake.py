@@ -86,6 +86,6 @@ def store_rejected(
     )
 
 
-def note_heartbeat(strategy: Strategy, now: datetime) -> None:
-    """Remember the strategy's last sign of life."""
-    Strategy.objects.filter(pk=strategy.pk).update(heartbeat_at=now)
+def note_heartbeat(strategy: Strategy, timeframe: str, now: datetime) -> None:
+    """Remember the strategy's last sign of life, and the bars that it comes with."""
+    Strategy.objects.filter(pk=strategy.pk).update(heartbeat_at=now, heartbeat_timeframe=timeframe)

@@ -3,7 +3,17 @@ from datetime import datetime
 
 from django.db import connection
 
-from tradedesk.models import Account, Bot, Cause, Incident, TradingMode, TradingState, TradingStateChange
+from tradedesk.models import (
+    Account,
+    Bot,
+    Cause,
+    Incident,
+    NoticeKind,
+    TradingMode,
+    TradingState,
+    TradingStateChange,
+)
+from tradedesk.services.notices import tell
 from tradedesk.stores import rows
 from tradedesk.stores.rows import Statement
 
@@ -55,9 +65,11 @@ def set_mode(
     """Write a scope's mode and its history, and return the state. Call it in a transaction."""
     state = TradingState.objects.select_for_update(no_key=True).get(scope=scope)
     if cause == Cause.PERSON or (state.mode, state.cause) != (mode, cause):
-        TradingStateChange.objects.create(
+        change = TradingStateChange.objects.create(
             scope=scope, old_mode=state.mode, new_mode=mode, cause=cause, reason=reason, by=by, created_at=now
         )
+        subject = f"{mode.label}: {scope}"
+        tell(NoticeKind.TRADING_STATE, change.id, subject, f"By {by}: {reason or 'no reason given'}", now)
         state.mode, state.cause, state.reason, state.by, state.since = mode, cause, reason, by, now
         state.save()
     return state

@@ -92,7 +92,7 @@ def _answer(desk: Desk, request: HttpRequest, token: str | None) -> Response:
             raise problem
         signal = parse_signal(content)
         if signal.action == HEARTBEAT:
-            intake.note_heartbeat(strategy, desk.now())
+            intake.note_heartbeat(strategy, signal.timeframe, desk.now())
             return answers.heartbeat()
         alert, is_new = intake.store_alert(
             strategy, signal, body=kept, source_address=address, now=desk.now()

@@ -11,9 +11,10 @@ from django.db.migrations.executor import MigrationExecutor
 from broker.base import BrokerError
 from tradedesk import logs, wiring
 from tradedesk.management.command_help import with_examples
-from tradedesk.models import Account, Instrument, Strategy
+from tradedesk.models import Account, Instrument, Strategy, TaskRun
 from tradedesk.services.desk import Link
 from tradedesk.services.positions import contract_to_trade, terms_agree
+from tradedesk.services.task_runs import trouble_with
 from tradedesk.stores import redis
 
 ACCOUNT_WITHIN_S = 10.0
@@ -61,6 +62,7 @@ def findings() -> Iterator[Finding]:
     yield _tried("redis", _redis)
     if all(finding.is_well for finding in database):
         yield from _strategies()
+        yield from _tasks()
         for account in Account.objects.filter(enabled=True):
             yield from _account(account)
 
@@ -110,6 +112,17 @@ def _strategies() -> Iterator[Finding]:
         last = strategy.heartbeat_at
         seen = f"last heartbeat {last:%Y-%m-%d %H:%M} UTC" if last else "no heartbeat yet"
         yield Finding(f"strategy {strategy}", valid > 0, f"{valid} valid webhook tokens, {seen}")
+
+
+def _tasks() -> Iterator[Finding]:
+    """Yield how the scheduled tasks did; none is said to be late that has never run here."""
+    periods = {name: float(str(entry["schedule"])) for name, entry in settings.CELERY_BEAT_SCHEDULE.items()}
+    for run in TaskRun.objects.filter(name__in=periods):
+        trouble = trouble_with(run, periods[run.name], wiring.desk().now())
+        last = (
+            f"last success {run.succeeded_at:%Y-%m-%d %H:%M:%S} UTC" if run.succeeded_at else "no success yet"
+        )
+        yield Finding(f"task {run.name}", not trouble, f"{last}{f', {trouble}' if trouble else ''}")
 
 
 def _account(account: Account) -> Iterator[Finding]:
