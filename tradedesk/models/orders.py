@@ -92,6 +92,12 @@ class Order(models.Model):
         """Contracts with the order's direction: a buy is positive, a sale negative."""
         return self.quantity if self.side == OrderSide.BUY else -self.quantity
 
+    @property
+    def signed_remainder(self) -> int:
+        """Contracts that may still fill, with the order's direction."""
+        left = self.quantity - self.filled_quantity
+        return left if self.side == OrderSide.BUY else -left
+
 
 class Fill(models.Model):
     """One execution by the broker's word, applied once. Never changed afterwards."""

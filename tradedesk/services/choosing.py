@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -18,7 +19,7 @@ from tradedesk.models import Alert, Bot, Environment, IncidentKind, OrderPurpose
 from tradedesk.services.desk import Desk
 from tradedesk.services.positions import BrokerView, terms_agree
 from tradedesk.services.records import Records
-from tradedesk.services.signals import event_of
+from tradedesk.services.signals import DELAYED_SUFFIXES, event_of
 from tradedesk.stores.positions import Snapshot
 
 MISMATCHES = {IncidentKind.POSITION_MISMATCH, IncidentKind.FOREIGN_ORDER, IncidentKind.FOREIGN_POSITION}
@@ -55,13 +56,16 @@ def choose(
         return Choice(code, memory, detail={"figures": figures})
     if target is Direction.NONE:
         return _close(view, facts, memory, reason, {})
-    refusal = gate.refusal_of_opening(replace(facts, order=quantity))
+    checks = gate.opening_checks(replace(facts, order=quantity))
+    refusal = gate.refusal(checks)
     if refusal is None and view is not None and view.to_trade is not None:
         action = action_for(cause(memory), Direction.of(held), target)
         purpose = OrderPurpose.REVERSE if held else OrderPurpose.OPEN
-        return Choice(reason, memory, action, quantity, view.to_trade.name, purpose)
+        passed = {"rules": _as_rows(checks)}
+        return Choice(reason, memory, action, quantity, view.to_trade.name, purpose, passed)
     code = Reason(refusal.code) if refusal else Reason.CONTRACT_UNKNOWN
-    detail = {"figures": refusal.figures if refusal else "no contract to trade"}
+    figures = refusal.figures if refusal else "no contract to trade"
+    detail = {"figures": figures, "rules": _as_rows(checks)}
     memory = stood_down(memory, alert, code)
     return _close(view, facts, memory, code, detail) if held else Choice(code, memory, detail=detail)
 
@@ -86,6 +90,7 @@ def facts_for(
         held=view.quantity if view else None,
         booked=snapshot.quantity,
         order=0,
+        size=bot.size,
         limit=bot.position_limit,
         age_s=None if opening is None else round((now - opening.fired_at).total_seconds(), 3),
         max_age_s=desk.max_alert_age_s,
@@ -99,6 +104,9 @@ def facts_for(
         contract_confirmed=contract is not None and terms_agree(bot.instrument, contract),
         contract_is_front=contract is not None and _holds_only(view, contract),
         contract_matches_chart=chart is None or (contract is not None and chart == contract.name),
+        delayed=alert.exchange.endswith(DELAYED_SUFFIXES) if alert.exchange else None,
+        is_live=bot.account.environment == Environment.LIVE,
+        working=sum(order.signed_remainder for order in records.unfinished),
     )
 
 
@@ -127,11 +135,18 @@ def _close(
 ) -> Choice:
     largest = view.largest() if view else None
     quantity = -largest.quantity if largest else 0
-    refusal = gate.refusal_of_closing(replace(facts, order=quantity))
+    checks = gate.closing_checks(replace(facts, order=quantity))
+    refusal = gate.refusal(checks)
+    detail = {**detail, "closing_rules" if "rules" in detail else "rules": _as_rows(checks)}
     if refusal is not None:
-        return Choice(Reason(refusal.code), memory, detail={"figures": refusal.figures})
+        return Choice(Reason(refusal.code), memory, detail={**detail, "figures": refusal.figures})
     contract = largest.contract.name if largest else ""
     return Choice(reason, memory, Action.EXIT, quantity, contract, OrderPurpose.CLOSE, detail)
+
+
+def _as_rows(checks: Sequence[gate.Check]) -> list[list[Any]]:
+    """Return the verdicts as a decision keeps them: code, number, whether it passed, figures."""
+    return [[check.code, check.number, check.passed, check.figures] for check in checks]
 
 
 def _trigger(event: Event) -> Reason:

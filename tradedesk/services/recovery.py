@@ -259,7 +259,7 @@ def _gate_refusal(
     records = replace(records, unfinished=others)
     facts = facts_for(desk, alert, bot, snapshot, snapshot.memory, view, records, desk.now())
     facts = replace(facts, order=order.signed_quantity, mode=mode.value)
-    refusal = gate.refusal_of_opening(facts)
+    refusal = gate.refusal(gate.opening_checks(facts))
     return f"Not sent late: {refusal.code}, {refusal.figures}." if refusal else ""
 
 

@@ -291,7 +291,7 @@ class _Turn:
         )
         snapshot, self.records = self.seat.snapshot, records_of(self.bot)
         facts = self._facts(snapshot.memory, view)
-        if gate.refusal_of_closing(replace(facts, order=choice.quantity)):
+        if gate.refusal(gate.closing_checks(replace(facts, order=choice.quantity))):
             return None
         order = self._intent(decision, choice, view, 1, now)
         try:
