@@ -102,6 +102,19 @@ class BrokerPosition:
 
 
 @dataclass(frozen=True)
+class Cash:
+    """An account's money in dollars; None for what the broker does not tell.
+
+    `net_liq` is cash and open positions together, `total_pnl` this session's profit, open positions included,
+    `initial_margin` what positions tie up.
+    """
+
+    net_liq: Decimal | None
+    total_pnl: Decimal | None
+    initial_margin: Decimal | None
+
+
+@dataclass(frozen=True)
 class BrokerFill:
     """One execution. `quantity` counts contracts and is positive; `side` says which way."""
 
@@ -162,6 +175,11 @@ class MarketOrder:
 class Broker(Protocol):
     """What the desk asks of a broker. A call takes the seconds it may last in all and raises BrokerError."""
 
+    @property
+    def clock_offset_s(self) -> float | None:
+        """Seconds that the broker's clock is ahead of ours, by its last answer; None before the first."""
+        ...
+
     def log_in_again(self, *, timeout_s: float) -> None:
         """Start a fresh session, so that what is read next owes nothing to the old one."""
         ...
@@ -180,6 +198,10 @@ class Broker(Protocol):
 
     def positions(self, account_id: int, *, timeout_s: float) -> Sequence[BrokerPosition]:
         """Return the account's rows, flat ones included. A contract without a row was never traded."""
+        ...
+
+    def cash(self, account_id: int, *, timeout_s: float) -> Cash:
+        """Return the account's money as it is now. Not for the path of an order, nor to be polled."""
         ...
 
     def submit(self, order: MarketOrder, *, timeout_s: float, ticket: str = "") -> int:

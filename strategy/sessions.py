@@ -1,4 +1,4 @@
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 CHICAGO = ZoneInfo("America/Chicago")
@@ -21,3 +21,15 @@ def is_open(at: datetime) -> bool:
     if local.weekday() == FRIDAY:
         return clock < CLOSES
     return not CLOSES <= clock < OPENS
+
+
+def session_start(at: datetime) -> datetime:
+    """Return when the session of an aware time began: 17:00 Chicago, Sunday to Thursday.
+
+    The daily break and the weekend belong to the session before them.
+    """
+    local = at.astimezone(CHICAGO)
+    day = local.date() if local.time() >= OPENS else local.date() - timedelta(days=1)
+    while day.weekday() in (FRIDAY, SATURDAY):
+        day -= timedelta(days=1)
+    return datetime.combine(day, OPENS, CHICAGO)

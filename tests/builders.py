@@ -59,6 +59,8 @@ def make_instrument(root: str = "MES") -> Instrument:
             "months": "HMUZ",
             "settlement": "cash",
             "last_trading_day": "3rd Friday of the contract month",
+            "group": "SP500" if root.endswith("ES") else "NASDAQ100",
+            "group_weight": 1 if root.startswith("M") else 10,
         },
     )
     return instrument

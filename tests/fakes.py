@@ -13,6 +13,7 @@ from broker.base import (
     BrokerOrderStatus,
     BrokerPosition,
     BrokerRefused,
+    Cash,
     MarketOrder,
     OrderReport,
     Side,
@@ -85,7 +86,8 @@ class FakeBroker:
     """A broker in memory. Market orders fill at once and whole at `price`, unless told otherwise.
 
     `submits` has every order message that came in, `calls` how often each method was called. `fills_at_once`
-    off lets orders work until `fill`. `before_submit` runs when an order arrives, before anything is done.
+    off lets orders work until `fill`. `money` is what an account has. `before_submit` runs when an order
+    arrives, before anything is done.
     """
 
     def __init__(self, now: Callable[[], datetime]) -> None:
@@ -96,6 +98,8 @@ class FakeBroker:
         self._rejections: list[str] = []
         self._holdings: defaultdict[tuple[int, int], Holding] = defaultdict(Holding)
         self.price = Decimal("6842.25")
+        self.clock_offset_s: float | None = 0.1
+        self.money = Cash(net_liq=Decimal(50_000), total_pnl=Decimal(), initial_margin=Decimal())
         self.fills_at_once = True
         self.before_submit: Callable[[MarketOrder], None] | None = None
         self.contracts = {contract.id: contract for contract in CONTRACTS}
@@ -177,6 +181,10 @@ class FakeBroker:
             for (owner, contract_id), held in self._holdings.items()
             if owner == account_id
         ]
+
+    def cash(self, account_id: int, *, timeout_s: float) -> Cash:
+        self._called("cash")
+        return self.money
 
     def submit(self, order: MarketOrder, *, timeout_s: float, ticket: str = "") -> int:
         if self.before_submit is not None:

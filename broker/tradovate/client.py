@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any
 
@@ -15,6 +16,7 @@ from broker.base import (
     BrokerOrderStatus,
     BrokerPosition,
     BrokerRefused,
+    Cash,
     MarketOrder,
     OrderReport,
     WorkingOrder,
@@ -45,10 +47,24 @@ class TradovateBroker:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._monotonic = monotonic
+        self._now = now
         self._is_paper = paper
         self._http = Http(base_url, monotonic=monotonic, transport=transport)
         self._session = Session(self._http, credentials, tokens, now=now)
         self._contracts = ContractBook(self._read, now)
+
+    @property
+    def clock_offset_s(self) -> float | None:
+        """Seconds that the broker's clock is ahead of ours, half a second more or less.
+
+        By the Date of the last answer; None before the first.
+        """
+        if self._http.dated is None:
+            return None
+        date, received = self._http.dated
+        here = self._now().timestamp() - (self._monotonic() - received)
+        # Dates are cut to the second.
+        return parsedate_to_datetime(date).timestamp() + 0.5 - here
 
     def log_in_again(self, *, timeout_s: float) -> None:
         """Take a token of a new session. POST /auth/accesstokenrequest"""
@@ -77,6 +93,11 @@ class TradovateBroker:
         """Return the account's rows, flat ones included. GET /position/deps"""
         data = self._read(f"/position/deps?masterid={account_id}", self._deadline(timeout_s))
         return [row for row in parse.rows(data, parse.position) if row.account_id == account_id]
+
+    def cash(self, account_id: int, *, timeout_s: float) -> Cash:
+        """Return the account's money. POST /cashBalance/getcashbalancesnapshot"""
+        path, body = "/cashBalance/getcashbalancesnapshot", {"accountId": account_id}
+        return parse.cash(self._session.command(path, body, deadline=self._deadline(timeout_s)))
 
     def submit(self, order: MarketOrder, *, timeout_s: float, ticket: str = "") -> int:
         """Send a market order once and return its id: received, not accepted. POST /order/placeorder

@@ -15,6 +15,7 @@ from broker.base import (
     BrokerOrderStatus,
     BrokerOutcomeUnknown,
     BrokerPosition,
+    Cash,
     Side,
     WorkingOrder,
 )
@@ -181,6 +182,15 @@ def _fill(data: object) -> tuple[BrokerFill, bool]:
         filled_at=_moment(data, "timestamp"),
     )
     return fill, _field(data, "active", bool)
+
+
+def cash(data: object) -> Cash:
+    """Return an account's money from a snapshot; the broker leaves out what it does not know."""
+    return Cash(
+        net_liq=_optional_decimal(data, "netLiq"),
+        total_pnl=_optional_decimal(data, "totalPnL"),
+        initial_margin=_optional_decimal(data, "initialMargin"),
+    )
 
 
 def _reason(data: object) -> str:

@@ -46,14 +46,15 @@ class Usage:
 class Exposure:
     """What else the account holds, orders that may still fill reckoned in. A cap of None is off.
 
-    `elsewhere` is contracts of all other roots, each without its sign. `in_group` is what the other roots of
-    this root's group come to, signed, in micro units; one contract of this root is `weight` of them.
+    `elsewhere` is contracts of all other roots, each without its sign. `in_group` is the least and the
+    most that the other roots of this root's group come to, signed, in micros; one contract of this root is
+    `weight` of them.
     """
 
     account_cap: int | None = None
     elsewhere: int | None = None
     group_cap: int | None = None
-    in_group: int | None = None
+    in_group: tuple[int, int] | None = None
     weight: int = 1
 
 

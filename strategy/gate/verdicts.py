@@ -133,7 +133,7 @@ def within_group(facts: Facts) -> Verdict:
         return True, "off"
     if facts.after is None or others is None:
         return None, f"unreadable, at most {cap} micros"
-    total = abs(facts.after * facts.exposure.weight + others)
+    total = max(abs(facts.after * facts.exposure.weight + micros) for micros in others)
     return total <= cap, f"group would hold {total}, at most {cap} micros"
 
 

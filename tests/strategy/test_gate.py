@@ -118,9 +118,9 @@ def verdict(facts: Facts, code: str) -> Check:
         {"account": usage(trades=(10, 9), losers=(4, 3), loss=(500, 499.99))},
         {"drawdown": Limit(1000, Decimal("999.99"))},
         {"exposure": Exposure(account_cap=3, elsewhere=2)},
-        {"exposure": Exposure(group_cap=3, in_group=2)},
-        {"exposure": Exposure(group_cap=3, in_group=-12, weight=10)},
-        {"exposure": Exposure(group_cap=3, in_group=1), "held": 1, "booked": 1, "order": -2},
+        {"exposure": Exposure(group_cap=3, in_group=(2, 2))},
+        {"exposure": Exposure(group_cap=3, in_group=(-12, -12), weight=10)},
+        {"exposure": Exposure(group_cap=3, in_group=(1, 1)), "held": 1, "booked": 1, "order": -2},
         {"margin": margin(1500)},
         {"margin": margin(1600, used=1000), "held": 1, "booked": 1, "order": -2},
     ],
@@ -164,9 +164,9 @@ def test_live_opening_within_the_rules_passes() -> None:
         ({"held": 2, "booked": 2}, "MAX_POSITION"),
         ({"working": 1}, "MAX_POSITION"),
         ({"exposure": Exposure(account_cap=3, elsewhere=3)}, "MAX_ACCOUNT_POSITION"),
-        ({"exposure": Exposure(group_cap=3, in_group=3)}, "MAX_GROUP_POSITION"),
-        ({"exposure": Exposure(group_cap=3, in_group=-4, weight=10)}, "MAX_GROUP_POSITION"),
-        ({"exposure": Exposure(group_cap=3, in_group=-3), "order": -1}, "MAX_GROUP_POSITION"),
+        ({"exposure": Exposure(group_cap=3, in_group=(3, 3))}, "MAX_GROUP_POSITION"),
+        ({"exposure": Exposure(group_cap=3, in_group=(-4, -4), weight=10)}, "MAX_GROUP_POSITION"),
+        ({"exposure": Exposure(group_cap=3, in_group=(-3, -3)), "order": -1}, "MAX_GROUP_POSITION"),
         ({"bot": usage(minute=(6, 6))}, "TOO_MANY_ORDERS"),
         ({"bot": usage(day=(40, 40))}, "TOO_MANY_ORDERS"),
         ({"bot": usage(session=(12, 12))}, "TOO_MANY_ORDERS"),
@@ -307,7 +307,7 @@ def test_opening_rules_are_asked_gravest_first() -> None:
             {"MARGIN": "unreadable: net liquidation, margin per contract"},
         ),
         (
-            replace(ENTRY, exposure=Exposure(account_cap=3, elsewhere=3, group_cap=30, in_group=-7)),
+            replace(ENTRY, exposure=Exposure(account_cap=3, elsewhere=3, group_cap=30, in_group=(-7, -7))),
             {
                 "MAX_ACCOUNT_POSITION": "account would hold 4, at most 3",
                 "MAX_GROUP_POSITION": "group would hold 6, at most 30 micros",
@@ -352,7 +352,7 @@ def test_verdict_names_the_figures_that_met(facts: Facts, figures: dict[str, str
         {"clock": Limit(2, 9)},
         {"bot": UNREADABLE.bot, "account": UNREADABLE.account},
         {"drawdown": Limit(1000, 2000)},
-        {"exposure": Exposure(account_cap=0, elsewhere=9, group_cap=0, in_group=9)},
+        {"exposure": Exposure(account_cap=0, elsewhere=9, group_cap=0, in_group=(9, 9))},
         {"margin": margin(0)},
     ],
 )
@@ -432,7 +432,7 @@ any_facts = st.builds(
         st.none() | st.integers(0, 5),
         st.none() | st.integers(0, 5),
         st.none() | st.integers(0, 9),
-        st.none() | st.integers(-9, 9),
+        st.none() | st.tuples(st.integers(-9, 0), st.integers(0, 9)),
         st.sampled_from([1, 10]),
     ),
     margin=st.just(Margin()) | st.builds(Margin, st.none() | st.just(Decimal("1.5")), money, money, money),
@@ -478,7 +478,8 @@ def test_opening_that_passes_satisfies_every_limit(facts: Facts) -> None:
         assert abs(after) + exposure.elsewhere <= exposure.account_cap
     if exposure.group_cap is not None:
         assert exposure.in_group is not None
-        assert abs(after * exposure.weight + exposure.in_group) <= exposure.group_cap
+        for micros in exposure.in_group:
+            assert abs(after * exposure.weight + micros) <= exposure.group_cap
     for used in (facts.bot, facts.account):
         for limit in (used.minute, used.day, used.session, used.trades, used.losers, used.loss):
             assert limit.most is None or (limit.found is not None and limit.found < limit.most)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strategy.sessions import CHICAGO, is_open
+from strategy.sessions import CHICAGO, is_open, session_start
 
 
 @pytest.mark.parametrize(
@@ -83,3 +83,25 @@ def test_every_week_has_the_same_open_hours(monday: str, hours: int) -> None:
     minutes = sum(is_open(start + timedelta(minutes=minute)) for minute in range(length))
 
     assert minutes == hours * 60
+
+
+@pytest.mark.parametrize(
+    ("moment", "start"),
+    [
+        # Monday, the daily break included, belongs to Sunday evening.
+        ("2026-11-23T15:00:00Z", "2026-11-22T23:00:00Z"),
+        ("2026-11-23T22:59:59Z", "2026-11-22T23:00:00Z"),
+        ("2026-11-23T23:00:00Z", "2026-11-23T23:00:00Z"),
+        ("2026-11-24T05:00:00Z", "2026-11-23T23:00:00Z"),
+        # From Friday's close to Sunday evening no session begins.
+        ("2026-11-27T15:00:00Z", "2026-11-26T23:00:00Z"),
+        ("2026-11-27T23:30:00Z", "2026-11-26T23:00:00Z"),
+        ("2026-11-29T12:00:00Z", "2026-11-26T23:00:00Z"),
+        ("2026-11-29T22:59:59Z", "2026-11-26T23:00:00Z"),
+        ("2026-11-29T23:00:00Z", "2026-11-29T23:00:00Z"),
+        # Summer time.
+        ("2026-07-01T15:00:00Z", "2026-06-30T22:00:00Z"),
+    ],
+)
+def test_session_begins_at_five_in_the_afternoon_in_chicago(moment: str, start: str) -> None:
+    assert session_start(datetime.fromisoformat(moment)) == datetime.fromisoformat(start)

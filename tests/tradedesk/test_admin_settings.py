@@ -33,6 +33,8 @@ INSTRUMENT = {
     "settlement": "delivery",
     "last_trading_day": "Two days before the third Wednesday",
     "pinned_contract": "",
+    "group": "",
+    "group_weight": 1,
 }
 
 

@@ -12,22 +12,50 @@ from tradedesk.admin.audited import Audited, why_it_stays
 from tradedesk.admin.base import PanelAdmin, ReadOnly
 from tradedesk.admin.forms import BotForm, StrategyForm
 from tradedesk.models import Account, Bot, BotState, Incident, Instrument, Strategy, TradingMode, WebhookToken
+from tradedesk.models.limits import ORDER_LIMITS, TRADE_LIMITS
+from tradedesk.services.cash import Kept
 from tradedesk.services.trading_state import effective_mode, effective_modes
 from tradedesk.stores.positions import Snapshot
+
+ABOUT_LIMITS = "Empty is off. What a limit cannot read stops openings; exits always pass."
 
 
 @admin.register(Account)
 class AccountAdmin(Audited, PanelAdmin[Account]):
     list_display = ("name", "environment", "broker_account", "enabled", "reconciled_utc")
     list_filter = ("environment", "enabled")
-    fields = ("name", "environment", "broker_account", "credentials", "enabled", "reconciled_both")
-    readonly_fields = ("reconciled_both",)
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "name",
+                    "environment",
+                    "broker_account",
+                    "credentials",
+                    "enabled",
+                    "reconciled_both",
+                )
+            },
+        ),
+        (
+            "Limits",
+            {
+                "fields": (
+                    *("daily_loss", "drawdown", "max_position", "max_group_position"),
+                    *("margin_factor", "max_clock_offset_s", *ORDER_LIMITS, *TRADE_LIMITS, "figures"),
+                ),
+                "description": ABOUT_LIMITS,
+            },
+        ),
+    )
+    readonly_fields = ("reconciled_both", "figures")
     goes_along = frozenset({"trading state"})
 
     def get_readonly_fields(self, request: HttpRequest, obj: Account | None = None) -> tuple[str, ...]:
         # What was traded with paper money must not turn into a live account's history.
         fixed = ("environment",) if obj is not None and why_it_stays(obj) else ()
-        return (*fixed, "reconciled_both")
+        return (*fixed, *self.readonly_fields)
 
     @admin.display(description="Reconciled (UTC)")
     def reconciled_utc(self, account: Account) -> str:
@@ -37,10 +65,20 @@ class AccountAdmin(Audited, PanelAdmin[Account]):
     def reconciled_both(self, account: Account) -> str:
         return words.both_zones(account.reconciled_at)
 
+    @admin.display(description="Broker's figures")
+    def figures(self, account: Account) -> str:
+        """Show what the broker last said of the account's money, and when."""
+        money = Kept.from_json(account.cash)
+        return (
+            f"value {words.price(money.net_liquidation)}, profit of the session {words.price(money.profit)}, "
+            f"margin in use {words.price(money.margin_used)}, highest value {words.price(money.peak)}; "
+            f"read {words.both_zones(account.cash_read_at)}"
+        )
+
 
 @admin.register(Instrument)
 class InstrumentAdmin(Audited, PanelAdmin[Instrument]):
-    list_display = ("root", "name", "exchange", "tick_size", "point_value", "months", "pinned_contract")
+    list_display = ("root", "name", "exchange", "tick_size", "point_value", "group", "pinned_contract")
     list_filter = ("settlement",)
     search_fields = ("root", "name")
 
@@ -103,7 +141,13 @@ class BotAdmin(Audited, PanelAdmin[Bot]):
     list_display = ("slug", "strategy", "account", "contract", "position", "in_words", "mode", "enabled")
     list_filter = ("enabled",)
     list_select_related = ("strategy", "account", "instrument", "state")
-    fields = ("slug", "strategy", "account", "size", "max_position", "enabled")
+    fieldsets = (
+        (None, {"fields": ("slug", "strategy", "account", "size", "max_position", "enabled")}),
+        (
+            "Limits",
+            {"fields": (*ORDER_LIMITS, *TRADE_LIMITS, "daily_loss"), "description": ABOUT_LIMITS},
+        ),
+    )
     summary_template = "panel/bot.html"
     goes_along = frozenset({"trading state", "bot state"})
 

@@ -75,6 +75,7 @@ class Order(models.Model):
         indexes = [
             models.Index(fields=["bot"], condition=Q(settled_at=None), name="order_open_by_bot"),
             models.Index(fields=["account", "broker_order_id"], name="order_by_broker_id"),
+            models.Index(fields=["account", "created_at"], name="order_by_time"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["client_order_id"], name="one_order_per_client_order_id"),

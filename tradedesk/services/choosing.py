@@ -16,10 +16,13 @@ from strategy.machine import (
 )
 from strategy.types import Action, Color, Direction, Event, Memory, NoChange, StandDown
 from tradedesk.models import Alert, Bot, Environment, IncidentKind, OrderPurpose, Reason
+from tradedesk.services import cash, trips
 from tradedesk.services.desk import Desk
+from tradedesk.services.exposure import exposure_of
 from tradedesk.services.positions import BrokerView, terms_agree
 from tradedesk.services.records import Records
 from tradedesk.services.signals import DELAYED_SUFFIXES, event_of
+from tradedesk.services.usage import usage_of
 from tradedesk.stores.positions import Snapshot
 
 MISMATCHES = {IncidentKind.POSITION_MISMATCH, IncidentKind.FOREIGN_ORDER, IncidentKind.FOREIGN_POSITION}
@@ -27,7 +30,10 @@ MISMATCHES = {IncidentKind.POSITION_MISMATCH, IncidentKind.FOREIGN_ORDER, Incide
 
 @dataclass(frozen=True)
 class Choice:
-    """What a decision says, what the bot remembers of it, and the signed contracts to trade for it."""
+    """What a decision says, what the bot remembers of it, and the signed contracts to trade for it.
+
+    `trip` is the verdict that halts the bot once the decision is written.
+    """
 
     reason: Reason
     memory: Memory | None = None
@@ -36,6 +42,7 @@ class Choice:
     contract: str = ""
     purpose: OrderPurpose = OrderPurpose.CLOSE
     detail: dict[str, Any] = field(default_factory=dict)
+    trip: gate.Check | None = None
 
 
 def choose(
@@ -67,7 +74,8 @@ def choose(
     figures = refusal.figures if refusal else "no contract to trade"
     detail = {"figures": figures, "rules": _as_rows(checks)}
     memory = stood_down(memory, alert, code)
-    return _close(view, facts, memory, code, detail) if held else Choice(code, memory, detail=detail)
+    choice = _close(view, facts, memory, code, detail) if held else Choice(code, memory, detail=detail)
+    return replace(choice, trip=refusal if refusal and trips.halts(refusal) else None)
 
 
 def facts_for(
@@ -82,6 +90,9 @@ def facts_for(
 ) -> gate.Facts:
     """Return what the gate looks at; `order` is left 0 for the caller to fill in."""
     opening, contract = cause(memory), view.to_trade if view else None
+    account, money = bot.account, cash.kept(bot.account, now)
+    used, used_of_account = usage_of(bot, money.loss, now)
+    offset_s = view.clock_offset_s if view else None
     reconciled_at = bot.account.reconciled_at
     chart = symbols.contract_name(alert.contract or alert.symbol, now.date())
     return gate.Facts(
@@ -107,6 +118,14 @@ def facts_for(
         delayed=alert.exchange.endswith(DELAYED_SUFFIXES) if alert.exchange else None,
         is_live=bot.account.environment == Environment.LIVE,
         working=sum(order.signed_remainder for order in records.unfinished),
+        clock=gate.Limit(account.max_clock_offset_s, None if offset_s is None else abs(offset_s)),
+        bot=used,
+        account=used_of_account,
+        drawdown=gate.Limit(account.drawdown, money.fall),
+        exposure=exposure_of(desk, bot, view),
+        margin=gate.Margin(
+            account.margin_factor, money.net_liquidation, money.margin_used, bot.instrument.initial_margin
+        ),
     )
 
 

@@ -22,7 +22,7 @@ from tradedesk.models import (
     OrderStatus,
     Reason,
 )
-from tradedesk.services import booking, incidents, orders, positions
+from tradedesk.services import booking, incidents, orders, positions, trips
 from tradedesk.services.booking import is_left
 from tradedesk.services.choosing import Choice, choose, facts_for, reason_for
 from tradedesk.services.desk import READ_TIMEOUT_S, Deadline, Desk, Link
@@ -114,6 +114,7 @@ class _Turn:
                 if isinstance(change, InFlight):
                     self.desk.sleep(POLL_S)
             self.seen, self.records = None, records_of(self.bot)
+            self.bot.account.refresh_from_db(fields=["claims"])
             self.seat.snapshot = stored(self.bot.id)
 
     def _decide(self) -> Result:
@@ -206,7 +207,7 @@ class _Turn:
         events = contradictions(choice.memory) if choice.memory is not None else ()
         differs = view is not None and view.quantity != before.quantity
         is_watched = not choice.quantity and (is_left(before) or is_left(after))
-        if not (events or differs or is_watched):
+        if not (events or differs or is_watched or choice.trip):
             yield
             return
         with transaction.atomic():
@@ -217,6 +218,8 @@ class _Turn:
                 booking.open_mismatch(self.bot, before.quantity, view.quantity, now)
             if is_watched:
                 booking.watch_target(self.bot, after, now=now, why=choice.reason.value)
+            if choice.trip:
+                trips.halt_bot(self.bot, choice.trip, now)
 
     def _intent(
         self, decision: Decision, choice: Choice, view: BrokerView, attempt: int, now: datetime
