@@ -2,8 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -24,6 +23,7 @@ from broker.base import (
 from broker.logins import TokenStore
 from broker.tradovate import parse
 from broker.tradovate.auth import Credentials, Session
+from broker.tradovate.clocks import ahead_s
 from broker.tradovate.contracts import ContractBook
 from broker.tradovate.http import Http, TokenRefused
 
@@ -55,16 +55,12 @@ class TradovateBroker:
 
     @property
     def clock_offset_s(self) -> float | None:
-        """Seconds that the broker's clock is ahead of ours, half a second more or less.
-
-        By the Date of the last answer; None before the first.
-        """
+        """Seconds that the broker's clock is ahead of ours, by the last answer; None before the first."""
         if self._http.dated is None:
             return None
         date, received = self._http.dated
-        here = self._now().timestamp() - (self._monotonic() - received)
-        # Dates are cut to the second.
-        return parsedate_to_datetime(date).timestamp() + 0.5 - here
+        here = self._now() - timedelta(seconds=self._monotonic() - received)
+        return ahead_s(date, here)
 
     def log_in_again(self, *, timeout_s: float) -> None:
         """Take a token of a new session. POST /auth/accesstokenrequest"""

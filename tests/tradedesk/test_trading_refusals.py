@@ -413,3 +413,14 @@ def test_strategy_that_takes_closed_bars_only_refuses_intrabar_alerts(tell: Tell
 
     assert said(tell(BLUE, 0, timestamp="2026-11-23T14:55:00Z")) == ("NONE", "INTRABAR")
     assert said(tell(BLUE, 20)) == ("ENTER_LONG", "TREND_BLUE")
+
+
+def test_refusal_keeps_the_trading_state_as_it_was_and_not_as_it_is_assumed(
+    tell: Teller, clock: FakeClock
+) -> None:
+    set_mode(TradingMode.REDUCING)
+    clock.advance(61)
+
+    assert said(tell(BLUE, 0)) == ("NONE", "REDUCING")
+    rules = Decision.objects.get().detail["rules"]
+    assert [row[0] for row in rules if not row[2]] == ["REDUCING", "TOO_OLD"]

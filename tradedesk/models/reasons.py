@@ -98,7 +98,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.MAX_ACCOUNT_POSITION: "Wait until another bot is flat, or raise the account's largest position.",
     Reason.MAX_GROUP_POSITION: "Wait until a bot of the group is flat, or raise the group's limit.",
     Reason.TOO_MANY_ORDERS: "The bot is halted. Find out why it trades so often before you release it.",
-    Reason.DAILY_LOSS: "Nothing opens until the next session. Release the account when you are sure.",
+    Reason.DAILY_LOSS: "Wait for the next session or raise the limit. An account waits for your release.",
     Reason.DRAWDOWN: "Only exits pass. Decide whether to go on, then raise the limit or set it anew.",
     Reason.LOSING_STREAK: "Nothing to do: the bot rests until the next session, or raise the limit.",
     Reason.TOO_MANY_TRADES: "Nothing to do: the bot rests until the next session, or raise the limit.",

@@ -159,6 +159,10 @@ class _Turn:
             raise Busy
         before, claimed = self.seat.snapshot, self.desk.monotonic()
         choice = choose(self.alert, self.bot, memory, before, view, self._facts(memory, view))
+        if not choice.quantity and "rules" in choice.detail and self.records is QUIET:
+            # An order's own statement checks the records; a refusal has to read them, for it keeps them.
+            self.records = records_of(self.bot)
+            choice = choose(self.alert, self.bot, memory, before, view, self._read_facts(memory, view))
         decision, order = self._commit(choice, view)
         if order is None or link is None or view is None:
             return Result(self.bot, decision, self.seat.snapshot)
@@ -254,6 +258,10 @@ class _Turn:
         now = self.desk.now()
         if any(_may_be_in_flight(order, now) for order in self.records.unfinished):
             raise InFlight
+        return self._read_facts(memory, view)
+
+    def _read_facts(self, memory: Memory, view: BrokerView | None) -> gate.Facts:
+        now = self.desk.now()
         return facts_for(self.desk, self.alert, self.bot, self.seat.snapshot, memory, view, self.records, now)
 
     def _send(self, link: Link, view: BrokerView, order: Order, claimed: float, *, was_left: bool) -> None:
