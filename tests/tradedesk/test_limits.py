@@ -4,10 +4,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from broker.base import BrokerThrottled
+from strategy.gate import Check
 from tests.builders import make_account, make_bot, make_order, make_strategy, make_token
 from tests.fakes import FakeBroker, FakeClock
 from tests.posting import Teller
@@ -28,7 +29,7 @@ from tradedesk.models import (
     TradingStateChange,
 )
 from tradedesk.models.limits import ACCOUNT_DEFAULTS, BOT_DEFAULTS
-from tradedesk.services import usage
+from tradedesk.services import trips, usage
 from tradedesk.services.desk import Desk
 from tradedesk.services.kill_switch import release
 from tradedesk.services.reconciliation import reconcile
@@ -167,6 +168,21 @@ def test_orders_of_another_account_do_not_count(bot: Bot, tell: Teller) -> None:
     make_order(other)
 
     assert said(tell(BLUE)) == ("ENTER_LONG", "TREND_BLUE")
+
+
+@pytest.mark.parametrize(
+    ("check", "expected"),
+    [
+        (Check("ORDER_SIZE", "P4", False, "order +9, at most 1"), True),
+        (Check("TOO_MANY_ORDERS", "P11", False, "bot minute 6 of 6"), True),
+        (Check("ORDER_SIZE", "P4", False, "order +1, broker holds None", unread=True), False),
+        (Check("TOO_MANY_ORDERS", "P11", False, "bot minute unreadable of 6", unread=True), False),
+        (Check("TOO_MANY_TRADES", "P14", False, "bot 10 of 10"), False),
+        (Check("TOO_MANY_ORDERS", "P11", True, "off"), False),
+    ],
+)
+def test_only_what_may_be_the_desk_s_own_fault_halts_the_bot(check: Check, expected: bool) -> None:
+    assert trips.halts(check) is expected
 
 
 # --- P14: trades and losing streak ---
@@ -432,6 +448,11 @@ def test_second_order_for_one_event_is_not_written(bot: Bot, tell: Teller, broke
 
     assert tell(BLUE, 0).body["status"] == "duplicate"
     assert len(broker.submits) == 1
+
+
+def test_second_bot_on_an_account_and_instrument_cannot_be_made(bot: Bot) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        make_bot("twin", account=bot.account)
 
 
 # --- what the limits cost ---
