@@ -104,6 +104,25 @@ class BrokerPosition:
     average_price: Decimal | None
 
 
+class Cash(Protocol):
+    """An account's money in dollars; None for what the broker does not tell."""
+
+    @property
+    def net_liq(self) -> Decimal | None:
+        """Cash and open positions together."""
+        ...
+
+    @property
+    def total_pnl(self) -> Decimal | None:
+        """Profit of this session, open positions included."""
+        ...
+
+    @property
+    def initial_margin(self) -> Decimal | None:
+        """What positions tie up."""
+        ...
+
+
 @dataclass(frozen=True)
 class BrokerFill:
     """One execution. `quantity` counts contracts and is positive; `side` says which way."""
@@ -166,6 +185,11 @@ class OrderRequest:
 class Broker(Protocol):
     """What the desk asks of a broker. A call takes the seconds it may last in all and raises BrokerError."""
 
+    @property
+    def clock_offset_s(self) -> float | None:
+        """Seconds that the broker's clock is ahead of ours, by its last answer; None before the first."""
+        ...
+
     def log_in_again(self, *, timeout_s: float) -> None:
         """Start a fresh session, so that what is read next owes nothing to the old one."""
         ...
@@ -184,6 +208,10 @@ class Broker(Protocol):
 
     def positions(self, account_id: int, *, timeout_s: float) -> Sequence[BrokerPosition]:
         """Return the account's rows, flat ones included. A contract without a row was never traded."""
+        ...
+
+    def cash(self, account_id: int, *, timeout_s: float) -> Cash:
+        """Return the account's money as it is now. Not for the path of an order, nor to be polled."""
         ...
 
     def submit(self, order: OrderRequest, *, timeout_s: float) -> int:

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 CHICAGO = ZoneInfo("America/Chicago")
-DAILY_CLOSE = time(16, 0)
+DAILY_OPEN, DAILY_CLOSE = time(17, 0), time(16, 0)
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 # A session is looked for so far ahead: longer than any holiday.
 LOOK_AHEAD_DAYS = 14
@@ -159,3 +159,15 @@ def next_daily_close(at: datetime) -> datetime:
     if close <= local:
         close = datetime.combine(local.date() + timedelta(days=1), DAILY_CLOSE, CHICAGO)
     return close.astimezone(at.tzinfo)
+
+
+def session_start(at: datetime) -> datetime:
+    """Return when the session of an aware time began by the regular week: 17:00 Chicago, Sunday to Thursday.
+
+    The daily break and the weekend belong to the session before them.
+    """
+    local = at.astimezone(CHICAGO)
+    day = local.date() if local.time() >= DAILY_OPEN else local.date() - timedelta(days=1)
+    while DAYS[day.weekday()] in ("Fri", "Sat"):
+        day -= timedelta(days=1)
+    return datetime.combine(day, DAILY_OPEN, CHICAGO)

@@ -70,6 +70,8 @@ def make_instrument(root: str = "MES") -> Instrument:
             "settlement": "cash",
             "last_trading_day": "3rd Friday of the contract month",
             "session_rule": make_session_rule(),
+            "group": "SP500" if root.endswith("ES") else "NASDAQ100",
+            "group_weight": 1 if root.startswith("M") else 10,
         },
     )
     return instrument

@@ -82,11 +82,19 @@ class Holding:
     average_price: Decimal | None = None
 
 
+@dataclass(frozen=True)
+class FakeCash:
+    net_liq: Decimal | None
+    total_pnl: Decimal | None
+    initial_margin: Decimal | None
+
+
 class FakeBroker:
     """A broker in memory. Market orders fill at once and whole at `price`, unless told otherwise.
 
     `submits` has every order message that came in, `calls` how often each method was called. `fills_at_once`
-    off lets orders work until `fill`. `before_submit` runs when an order arrives, before anything is done.
+    off lets orders work until `fill`. `money` is what an account has. `before_submit` runs when an order
+    arrives, before anything is done.
     """
 
     def __init__(self, now: Callable[[], datetime]) -> None:
@@ -97,6 +105,8 @@ class FakeBroker:
         self._rejections: list[str] = []
         self._holdings: defaultdict[tuple[int, int], Holding] = defaultdict(Holding)
         self.price = Decimal("6842.25")
+        self.clock_offset_s: float | None = 0.1
+        self.money = FakeCash(net_liq=Decimal(50_000), total_pnl=Decimal(), initial_margin=Decimal())
         self.fills_at_once = True
         self.before_submit: Callable[[OrderRequest], None] | None = None
         self.contracts = {contract.id: contract for contract in CONTRACTS}
@@ -178,6 +188,10 @@ class FakeBroker:
             for (owner, contract_id), held in self._holdings.items()
             if owner == account_id
         ]
+
+    def cash(self, account_id: int, *, timeout_s: float) -> FakeCash:
+        self._called("cash")
+        return self.money
 
     def submit(self, order: OrderRequest, *, timeout_s: float) -> int:
         if self.before_submit is not None:

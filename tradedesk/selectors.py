@@ -21,12 +21,15 @@ def admission_of(digest: str) -> Admission | None:
     if not found:
         return None
     strategy = _strategy(found[0])
-    return Admission(found[0][0], strategy, [_bot(row, strategy) for row in found if row[_BOT] is not None])
+    return Admission(
+        found[0][0], strategy, [_bot(row, strategy) for row in found if row[_BOTS_ID] is not None]
+    )
 
 
 _TABLES = {"s": Strategy, "i": Instrument, "b": Bot, "a": Account, "c": Instrument}
 _INSTRUMENT = 1 + rows.width(Strategy)
 _BOT = _INSTRUMENT + rows.width(Instrument)
+_BOTS_ID = _BOT + rows.place(Bot, "id")
 _ACCOUNT = _BOT + rows.width(Bot)
 _BOTS_INSTRUMENT = _ACCOUNT + rows.width(Account)
 

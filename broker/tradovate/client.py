@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from copy import copy
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 
 import httpx
@@ -11,6 +11,7 @@ import httpx
 from broker.base import BrokerContract, BrokerRefused
 from broker.logins import LoginStore, Share
 from broker.tradovate.auth import Session
+from broker.tradovate.clocks import ahead_s
 from broker.tradovate.contracts import ContractBook
 from broker.tradovate.credentials import Credentials
 from broker.tradovate.http import Http
@@ -42,12 +43,22 @@ class TradovateBroker(Placing, Looking, Managing):
         paper: bool = False,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
+        self._now = now
         self._http = Http(base_url, monotonic=monotonic, transport=transport)
         session = Session(
             self._http, credentials, store, now=now, monotonic=monotonic, sleep=sleep, is_limited=not paper
         )
         super().__init__(session, monotonic, is_paper=paper)
         self._contracts = ContractBook(self, now)
+
+    @property
+    def clock_offset_s(self) -> float | None:
+        """Seconds that the broker's clock is ahead of ours, by the last answer; None before the first."""
+        if self._http.dated is None:
+            return None
+        date, received = self._http.dated
+        here = self._now() - timedelta(seconds=self._monotonic() - received)
+        return ahead_s(date, here)
 
     def log_in_again(self, *, timeout_s: float) -> None:
         """Take a token of a new session. POST /auth/accesstokenrequest"""

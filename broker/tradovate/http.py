@@ -91,6 +91,8 @@ class Http:
         self.host = url.netloc.decode()
         self._monotonic = monotonic
         self._transport = transport or KeptConnections(url, monotonic)
+        # The Date of the last answer and when it came, on the monotonic clock.
+        self.dated: tuple[str, float] | None = None
         self._url = lru_cache(maxsize=256)(lambda path: httpx.URL(self._base_url + path))
 
     def call(
@@ -151,6 +153,8 @@ class Http:
         finally:
             stream.close()
         retry_after = response.headers.get("Retry-After", "")
+        if date := response.headers.get("Date"):
+            self.dated = date, self._monotonic()
         return Reply(response.status_code, body, _decode(body), retry_after, secrets)
 
 

@@ -18,6 +18,7 @@ from strategy.sessions import (
     parse_week,
     session_on,
     session_open,
+    session_start,
     time_open,
 )
 from tests.strategy.builders import CME_WEEK, chicago, make_calendar
@@ -241,3 +242,25 @@ def test_week_is_read_from_lines() -> None:
 def test_text_that_is_no_week_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"week|written|hour"):
         parse_week(text)
+
+
+@pytest.mark.parametrize(
+    ("moment", "start"),
+    [
+        # Monday, the daily break included, belongs to Sunday evening.
+        ("2026-11-23T15:00:00Z", "2026-11-22T23:00:00Z"),
+        ("2026-11-23T22:59:59Z", "2026-11-22T23:00:00Z"),
+        ("2026-11-23T23:00:00Z", "2026-11-23T23:00:00Z"),
+        ("2026-11-24T05:00:00Z", "2026-11-23T23:00:00Z"),
+        # From Friday's close to Sunday evening no session begins.
+        ("2026-11-27T15:00:00Z", "2026-11-26T23:00:00Z"),
+        ("2026-11-27T23:30:00Z", "2026-11-26T23:00:00Z"),
+        ("2026-11-29T12:00:00Z", "2026-11-26T23:00:00Z"),
+        ("2026-11-29T22:59:59Z", "2026-11-26T23:00:00Z"),
+        ("2026-11-29T23:00:00Z", "2026-11-29T23:00:00Z"),
+        # Summer time.
+        ("2026-07-01T15:00:00Z", "2026-06-30T22:00:00Z"),
+    ],
+)
+def test_session_begins_at_five_in_the_afternoon_in_chicago(moment: str, start: str) -> None:
+    assert session_start(datetime.fromisoformat(moment)) == datetime.fromisoformat(start)

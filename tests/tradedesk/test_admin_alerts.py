@@ -144,6 +144,38 @@ def test_page_says_why_and_what_to_do(panel: Client) -> None:
     assert html.index("is too old") < html.index("Decisions</h2>")
 
 
+def test_pages_show_every_rule_of_the_gate_with_its_figures(panel: Client) -> None:
+    bot = make_bot()
+    alert = make_alert(bot.strategy)
+    detail = {
+        "figures": "71.0 s old, at most 60 s",
+        "rules": [
+            ["HALTED", "P1", True, "trading state ACTIVE"],
+            ["TOO_OLD", "P7", False, "71.0 s old, at most 60 s"],
+        ],
+        "closing_rules": [["NOT_TOWARD_FLAT", "P6", True, "order -1, broker holds +1"]],
+    }
+    decision = make_decision(alert, bot, reason=Reason.TOO_OLD, detail=detail)
+
+    for row in (alert, decision):
+        html = panel.get(url_of(row)).content.decode()
+
+        assert "Rules of the gate <small>1 of 2 passed</small>" in html
+        assert "Rules of the gate, for the closing half <small>1 of 1 passed</small>" in html
+        assert html.index("P1 HALTED") < html.index("P7 TOO_OLD") < html.index("P6 NOT_TOWARD_FLAT")
+        assert "trading state ACTIVE" in html
+        assert "age of the event" in html
+
+
+def test_page_of_a_decision_that_needed_no_gate_shows_no_rules(panel: Client) -> None:
+    bot = make_bot()
+    alert = make_alert(bot.strategy)
+    decision = make_decision(alert, bot, reason=Reason.SAME_COLOR)
+
+    assert "Rules of the gate" not in panel.get(url_of(alert)).content.decode()
+    assert "Rules of the gate" not in panel.get(url_of(decision)).content.decode()
+
+
 def test_page_shows_order_fill_and_the_state_before_and_after(panel: Client) -> None:
     bot = make_bot()
     alert = make_alert(bot.strategy)

@@ -1,5 +1,6 @@
 import json
 import re
+from decimal import Decimal
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -33,6 +34,8 @@ INSTRUMENT = {
     "settlement": "delivery",
     "last_trading_day": "Two days before the third Wednesday",
     "pinned_contract": "",
+    "group": "",
+    "group_weight": 1,
 }
 
 
@@ -353,3 +356,33 @@ def test_adopting_is_offered_for_a_position_only(panel: Client) -> None:
 
     assert 'name="adopt"' in panel.get(url_of(mismatch)).content.decode()
     assert 'name="adopt"' not in panel.get(url_of(other)).content.decode()
+
+
+def test_limits_of_a_bot_are_set_and_written_down(panel: Client) -> None:
+    bot = make_bot()
+
+    panel.post(url_of(bot), bot_data(bot, orders_per_day=40, daily_loss="250.5"))
+
+    bot.refresh_from_db()
+    assert (bot.orders_per_day, bot.daily_loss) == (40, Decimal("250.50"))
+    assert entry()[3] == {"orders_per_day": [None, 40], "daily_loss": [None, "250.5"]}
+
+
+@pytest.mark.parametrize(("name", "value"), [("orders_per_day", 0), ("daily_loss", 0), ("losing_streak", -1)])
+def test_limit_below_one_is_refused(panel: Client, name: str, value: int) -> None:
+    bot = make_bot()
+
+    page = panel.post(url_of(bot), bot_data(bot, **{name: value}))
+
+    assert name in page.context["adminform"].form.errors
+
+
+def test_page_of_an_account_shows_the_broker_s_figures(panel: Client) -> None:
+    account = make_account(
+        cash={"net_liquidation": "49880.1", "profit": "-119.9"}, cash_read_at="2026-11-23T15:00:00Z"
+    )
+
+    html = panel.get(url_of(account)).content.decode()
+
+    assert "value 49,880.10, profit of the session −119.90, margin in use –" in html
+    assert "read 23 Nov 2026, 15:00:00.000 UTC" in html

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from strategy.gate import CLOSING, OPENING
 from strategy.types import Direction
 from tests.builders import confirm_calendars, make_account, make_bot, make_incident, make_strategy, make_token
 from tests.fakes import START, FakeBroker, FakeClock, FakeLinks, make_desk
@@ -65,7 +66,51 @@ def test_refused_opening_keeps_its_figures(tell: Teller, clock: FakeClock) -> No
 
     tell(BLUE, 0)
 
-    assert Decision.objects.get().detail == {"figures": "61.0 s old, at most 60 s"}
+    detail = Decision.objects.get().detail
+    assert detail["figures"] == "61.0 s old, at most 60 s"
+    assert ["TOO_OLD", "P7", False, "61.0 s old, at most 60 s"] in detail["rules"]
+    assert [row[0] for row in detail["rules"] if not row[2]] == ["TOO_OLD"]
+
+
+def test_order_that_passed_keeps_every_rule_with_its_figures(tell: Teller) -> None:
+    tell(BLUE)
+
+    rules = Decision.objects.get().detail["rules"]
+    assert [row[:2] for row in rules] == [[rule.code, rule.number] for rule in OPENING]
+    assert all(passed for _, _, passed, _ in rules)
+    assert rules[0] == ["HALTED", "P1", True, "trading state ACTIVE"]
+
+
+def test_decision_that_asks_for_no_order_has_no_rules(tell: Teller) -> None:
+    tell(DOWN)
+
+    assert Decision.objects.get().detail == {}
+
+
+def test_refused_reversal_keeps_the_rules_of_both_halves(tell: Teller, clock: FakeClock) -> None:
+    tell(RED)
+    clock.advance(20 * 60 + 61)
+
+    assert said(tell(BLUE, 20)) == ("EXIT", "TOO_OLD")
+    detail = Decision.objects.latest("id").detail
+    assert detail["figures"] == "61.0 s old, at most 60 s"
+    assert [row[0] for row in detail["rules"] if not row[2]] == ["TOO_OLD"]
+    assert detail["closing_rules"] == [
+        ["HALTED", "P1", True, "trading state ACTIVE"],
+        ["BROKER_UNREACHABLE", "P5", True, "broker holds -1"],
+        ["ORDER_UNCONFIRMED", "P10", True, "unfinished closing False"],
+        ["NOT_TOWARD_FLAT", "P6", True, "order +1, broker holds -1"],
+    ]
+
+
+def test_exit_keeps_the_rules_for_closings(tell: Teller) -> None:
+    tell(BLUE)
+
+    tell(DOWN, 15)
+
+    detail = Decision.objects.latest("id").detail
+    assert [row[0] for row in detail["rules"]] == [rule.code for rule in CLOSING]
+    assert detail.keys() == {"rules"}
 
 
 def test_alert_of_exactly_the_greatest_age_opens(tell: Teller, clock: FakeClock) -> None:
@@ -369,3 +414,14 @@ def test_strategy_that_takes_closed_bars_only_refuses_intrabar_alerts(tell: Tell
 
     assert said(tell(BLUE, 0, timestamp="2026-11-23T14:55:00Z")) == ("NONE", "INTRABAR")
     assert said(tell(BLUE, 20)) == ("ENTER_LONG", "TREND_BLUE")
+
+
+def test_refusal_keeps_the_trading_state_as_it_was_and_not_as_it_is_assumed(
+    tell: Teller, clock: FakeClock
+) -> None:
+    set_mode(TradingMode.REDUCING)
+    clock.advance(61)
+
+    assert said(tell(BLUE, 0)) == ("NONE", "REDUCING")
+    rules = Decision.objects.get().detail["rules"]
+    assert [row[0] for row in rules if not row[2]] == ["REDUCING", "TOO_OLD"]

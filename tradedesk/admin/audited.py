@@ -78,7 +78,8 @@ def _subject(row: Model) -> str:
 
 
 def _changes(form: "forms.ModelForm[Any]", change: bool) -> dict[str, Any]:
-    names = form.changed_data if change else form.cleaned_data
+    given = [name for name, value in form.cleaned_data.items() if value is not None]
+    names = form.changed_data if change else given
     return {
         name: [_plain(form.initial.get(name)) if change else None, _plain(form.cleaned_data.get(name))]
         for name in names

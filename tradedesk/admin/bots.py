@@ -12,8 +12,12 @@ from tradedesk.admin.audited import Audited, why_it_stays
 from tradedesk.admin.base import PanelAdmin, ReadOnly
 from tradedesk.admin.forms import AccountForm, BotForm, StrategyForm
 from tradedesk.models import Account, Bot, BotState, Incident, Instrument, Strategy, TradingMode, WebhookToken
+from tradedesk.models.limits import ORDER_LIMITS, TRADE_LIMITS
+from tradedesk.services.cash import Kept
 from tradedesk.services.trading_state import effective_mode, effective_modes
 from tradedesk.stores.positions import Snapshot
+
+ABOUT_LIMITS = "Empty is off. What a limit cannot read stops openings; exits always pass."
 
 
 @admin.register(Account)
@@ -21,18 +25,35 @@ class AccountAdmin(Audited, PanelAdmin[Account]):
     form = AccountForm
     list_display = ("name", "environment", "broker_account", "enabled", "reconciled_utc")
     list_filter = ("environment", "enabled")
-    fields = (
-        "name",
-        "environment",
-        "broker_account",
-        "credentials",
-        "signed_off",
-        "sign_off_anew",
-        "enabled",
-        "flat_by",
-        "reconciled_both",
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "name",
+                    "environment",
+                    "broker_account",
+                    "credentials",
+                    "signed_off",
+                    "sign_off_anew",
+                    "enabled",
+                    "flat_by",
+                    "reconciled_both",
+                )
+            },
+        ),
+        (
+            "Limits",
+            {
+                "fields": (
+                    *("daily_loss", "drawdown", "max_position", "max_group_position"),
+                    *("margin_factor", "max_clock_offset_s", *ORDER_LIMITS, *TRADE_LIMITS, "figures"),
+                ),
+                "description": ABOUT_LIMITS,
+            },
+        ),
     )
-    readonly_fields = ("signed_off", "reconciled_both")
+    readonly_fields = ("signed_off", "reconciled_both", "figures")
     goes_along = frozenset({"trading state"})
 
     def get_readonly_fields(self, request: HttpRequest, obj: Account | None = None) -> tuple[str, ...]:
@@ -53,10 +74,20 @@ class AccountAdmin(Audited, PanelAdmin[Account]):
     def reconciled_both(self, account: Account) -> str:
         return words.both_zones(account.reconciled_at)
 
+    @admin.display(description="Broker's figures")
+    def figures(self, account: Account) -> str:
+        """Show what the broker last said of the account's money, and when."""
+        money = Kept.from_json(account.cash)
+        return (
+            f"value {words.price(money.net_liquidation)}, profit of the session {words.price(money.profit)}, "
+            f"margin in use {words.price(money.margin_used)}, highest value {words.price(money.peak)}; "
+            f"read {words.both_zones(account.cash_read_at)}"
+        )
+
 
 @admin.register(Instrument)
 class InstrumentAdmin(Audited, PanelAdmin[Instrument]):
-    list_display = ("root", "name", "exchange", "tick_size", "point_value", "months", "pinned_contract")
+    list_display = ("root", "name", "exchange", "tick_size", "point_value", "group", "pinned_contract")
     list_filter = ("settlement",)
     search_fields = ("root", "name")
 
@@ -129,7 +160,13 @@ class BotAdmin(Audited, PanelAdmin[Bot]):
     list_display = ("slug", "strategy", "account", "contract", "position", "in_words", "mode", "enabled")
     list_filter = ("enabled",)
     list_select_related = ("strategy", "account", "instrument", "state")
-    fields = ("slug", "strategy", "account", "size", "max_position", "enabled")
+    fieldsets = (
+        (None, {"fields": ("slug", "strategy", "account", "size", "max_position", "enabled")}),
+        (
+            "Limits",
+            {"fields": (*ORDER_LIMITS, *TRADE_LIMITS, "daily_loss"), "description": ABOUT_LIMITS},
+        ),
+    )
     summary_template = "panel/bot.html"
     goes_along = frozenset({"trading state", "bot state"})
 

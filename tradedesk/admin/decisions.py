@@ -18,7 +18,7 @@ class DecisionAdmin(ReadOnly[Decision]):
     list_filter = (OutcomeFilter, CreatedFilter, BotFilter, ReasonFilter)
     sortable_by = ()
     ordering = ("-id",)
-    fields = ("id", "alert", "bot", "action", "reason", "detail", "created_both")
+    fields = ("id", "alert", "bot", "action", "reason", "created_both")
     summary_template = "panel/decision.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Decision]:

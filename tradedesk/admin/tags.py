@@ -9,6 +9,7 @@ from tradedesk.admin import cells, words
 from tradedesk.admin.filters import reason_word
 from tradedesk.admin.outcomes import Outcome
 from tradedesk.admin.overview import overview_of
+from tradedesk.admin.rules import rule_tables
 from tradedesk.admin.sidebar import groups_of
 from tradedesk.models import REMEDIES, Reason
 
@@ -27,6 +28,7 @@ for filter_function in (
     cells.order_chip,
     cells.url_of,
     reason_word,
+    rule_tables,
 ):
     register.filter(filter_function)
 

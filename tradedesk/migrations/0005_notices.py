@@ -21,7 +21,7 @@ def begin_now(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tradedesk', '0003_guard'),
+        ('tradedesk', '0004_limits'),
     ]
 
     operations = [

@@ -8,6 +8,7 @@ from django.db import models, transaction
 from tradedesk.models.calendar import SessionRule
 from tradedesk.models.controls import TradingMode, TradingState
 from tradedesk.models.ids import new_id
+from tradedesk.models.limits import ACCOUNT_DEFAULTS, BOT_DEFAULTS, Limits, dollars, whole
 
 
 class Environment(models.TextChoices):
@@ -20,7 +21,7 @@ class Environment(models.TextChoices):
 FLAT_BY_AT_FIRST = time(15, 8)
 
 
-class Account(models.Model):
+class Account(Limits):
     """One broker account. Credentials stay in the environment; the row only names them."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -52,6 +53,26 @@ class Account(models.Model):
     differences = models.JSONField(
         default=dict, editable=False, help_text="When each present difference with the broker was first seen."
     )
+    daily_loss = dollars("Dollars lost in a session, open positions included, after which only exits pass.")
+    drawdown = dollars("Dollars below the highest value since this was set, after which only exits pass.")
+    max_position = whole("Contracts over all instruments.")
+    max_group_position = whole("Contracts of instruments that move together, in micros.")
+    margin_factor = models.DecimalField(
+        max_digits=4,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Available margin must be so many times what a new position takes.",
+    )
+    max_clock_offset_s = whole("Seconds that the broker's clock and ours may be apart.")
+    claims = models.PositiveBigIntegerField(
+        default=0, editable=False, help_text="Openings sent while one of the two largest positions was set."
+    )
+    cash = models.JSONField(
+        default=dict, editable=False, help_text="The broker's figures in dollars, as last read."
+    )
+    cash_read_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -71,13 +92,20 @@ class Account(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save, and give a new account its trading state; a live one is halted until a person releases it.
 
+        One that is not paper any more, or never was, begins with the default limits, and so do its bots.
         Raises ValueError for an account with orders whose environment is another than before.
         """
         if self._is_moved():
             raise ValueError("the environment of an account with orders")
+        is_new_to_tradovate = self.environment != Environment.PAPER and not self._is_at_tradovate()
+        if is_new_to_tradovate:
+            self.begin_with(ACCOUNT_DEFAULTS)
         if self._state.adding and self.flat_by is None and self.environment != Environment.PAPER:
             self.flat_by = FLAT_BY_AT_FIRST
         super().save(*args, **kwargs)
+        for bot in self.bots.all() if is_new_to_tradovate else ():
+            bot.begin_with(BOT_DEFAULTS)
+            bot.save()
         state = TradingState.ensure(f"account:{self.name}", account=self)
         if self.environment == Environment.LIVE and state.mode == TradingMode.ACTIVE:
             TradingState.objects.filter(pk=state.pk).update(
@@ -87,6 +115,9 @@ class Account(models.Model):
     def _is_moved(self) -> bool:
         known = Account.objects.filter(pk=self.pk).exclude(environment=self.environment)
         return known.filter(orders__isnull=False).exists()
+
+    def _is_at_tradovate(self) -> bool:
+        return Account.objects.filter(pk=self.pk).exclude(environment=Environment.PAPER).exists()
 
 
 class Instrument(models.Model):
@@ -112,6 +143,17 @@ class Instrument(models.Model):
     pinned_contract = models.CharField(
         max_length=16, blank=True, help_text="Trade this contract, such as MESZ6, instead of the front month."
     )
+    group = models.CharField(
+        max_length=32,
+        blank=True,
+        help_text="Instruments that move together have one name here, such as SP500.",
+    )
+    group_weight = models.PositiveIntegerField(
+        default=1,
+        validators=[MinValueValidator(1)],
+        help_text="Micros that one contract comes to: ES is 10 MES.",
+    )
+    initial_margin = dollars("Dollars that the broker asks for one contract; empty: not known.")
 
     class Meta:
         ordering = ["root"]
@@ -174,7 +216,7 @@ class WebhookToken(models.Model):
         return f"…{self.last_four}"
 
 
-class Bot(models.Model):
+class Bot(Limits):
     """One strategy on one account. The broker nets, so an account has one bot per instrument."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -188,6 +230,7 @@ class Bot(models.Model):
     max_position = models.PositiveIntegerField(
         null=True, blank=True, validators=[MinValueValidator(1)], help_text="Empty: the same as size."
     )
+    daily_loss = dollars("Dollars lost by round trips since 17:00 Chicago, after which nothing opens.")
     enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -210,7 +253,12 @@ class Bot(models.Model):
 
     @transaction.atomic
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save, and give a new bot its trading state and its empty position."""
+        """Save, and give a new bot its trading state and its empty position.
+
+        A new one at Tradovate begins with the default limits.
+        """
+        if self._state.adding and self.account.environment != Environment.PAPER:
+            self.begin_with(BOT_DEFAULTS)
         super().save(*args, **kwargs)
         TradingState.ensure(f"bot:{self.slug}", bot=self)
         BotState.objects.get_or_create(bot=self)

@@ -20,6 +20,7 @@ class TradingMode(models.TextChoices):
 class Cause(models.TextChoices):
     PERSON = "person", "A person"
     INCIDENT = "incident", "An incident"
+    LIMIT = "limit", "A limit"
 
 
 class TradingState(models.Model):

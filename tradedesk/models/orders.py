@@ -75,6 +75,7 @@ class Order(models.Model):
         indexes = [
             models.Index(fields=["bot"], condition=Q(settled_at=None), name="order_open_by_bot"),
             models.Index(fields=["account", "broker_order_id"], name="order_by_broker_id"),
+            models.Index(fields=["account", "created_at"], name="order_by_time"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["client_order_id"], name="one_order_per_client_order_id"),
@@ -91,6 +92,12 @@ class Order(models.Model):
     def signed_quantity(self) -> int:
         """Contracts with the order's direction: a buy is positive, a sale negative."""
         return self.quantity if self.side == OrderSide.BUY else -self.quantity
+
+    @property
+    def signed_remainder(self) -> int:
+        """Contracts that may still fill, with the order's direction."""
+        left = self.quantity - self.filled_quantity
+        return left if self.side == OrderSide.BUY else -left
 
 
 class Fill(models.Model):

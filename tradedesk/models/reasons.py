@@ -42,7 +42,25 @@ class Reason(TextChoices):
     AMBIGUOUS = "AMBIGUOUS", "Two opposite events of one indicator have the same time."
     POSITION_MISMATCH = "POSITION_MISMATCH", "The broker holds another position than the desk booked."
     ORDER_UNCONFIRMED = "ORDER_UNCONFIRMED", "An earlier order's outcome is not known yet."
+    CLOCK_OFF = "CLOCK_OFF", "The broker's clock and this machine's do not agree."
+    ORDER_SIZE = "ORDER_SIZE", "The order is larger than what is held and one opening come to."
+    NOT_TOWARD_FLAT = "NOT_TOWARD_FLAT", "The closing would pass flat, or there is nothing to close."
     MAX_POSITION = "MAX_POSITION", "The order would pass the bot's largest position."
+    MAX_ACCOUNT_POSITION = (
+        "MAX_ACCOUNT_POSITION",
+        "The account would hold more contracts than its largest position.",
+    )
+    MAX_GROUP_POSITION = (
+        "MAX_GROUP_POSITION",
+        "Instruments that move together would pass the account's largest position in a group.",
+    )
+    TOO_MANY_ORDERS = "TOO_MANY_ORDERS", "The bot or its account has sent as many orders as it may."
+    DAILY_LOSS = "DAILY_LOSS", "The loss of this session has reached its limit, or is not known."
+    DRAWDOWN = "DRAWDOWN", "The account has fallen too far from its highest value, or its value is not known."
+    LOSING_STREAK = "LOSING_STREAK", "Too many trades in a row have lost in this session."
+    TOO_MANY_TRADES = "TOO_MANY_TRADES", "The bot or its account has made all its trades of this session."
+    MARGIN = "MARGIN", "The margin available is too small for the new position, or is not known."
+    PRICE_UNCHECKED = "PRICE_UNCHECKED", "Without a quote feed a live bot opens one contract at most."
     CONTRACT_ROLLED = "CONTRACT_ROLLED", "The position is in a contract that is no longer the front month."
     CONTRACT_UNKNOWN = "CONTRACT_UNKNOWN", "The contract or its terms could not be confirmed with the broker."
     CONTRACT_MISMATCH = "CONTRACT_MISMATCH", "The chart shows another contract than the desk would trade."
@@ -84,7 +102,19 @@ REMEDIES: dict[Reason, str] = {
     Reason.AMBIGUOUS: "Look at the two alerts, remove the wrong one in TradingView, resolve the incident.",
     Reason.POSITION_MISMATCH: "See the incident: adopt the broker's position, or correct it at the broker.",
     Reason.ORDER_UNCONFIRMED: "Run recover; it asks the broker. Look at the broker's own order list.",
+    Reason.CLOCK_OFF: "Let this machine's clock follow a time server. The next colour change enters.",
+    Reason.ORDER_SIZE: "The bot is halted: report it. Look at the figures before you release it.",
+    Reason.NOT_TOWARD_FLAT: "Run reconcile; the broker's position changed while the order was sized.",
     Reason.MAX_POSITION: "Raise the bot's largest position if the size is meant.",
+    Reason.MAX_ACCOUNT_POSITION: "Wait until another bot is flat, or raise the account's largest position.",
+    Reason.MAX_GROUP_POSITION: "Wait until a bot of the group is flat, or raise the group's limit.",
+    Reason.TOO_MANY_ORDERS: "The bot is halted. Find out why it trades so often before you release it.",
+    Reason.DAILY_LOSS: "Wait for the next session or raise the limit. An account waits for your release.",
+    Reason.DRAWDOWN: "Only exits pass. Decide whether to go on, then raise the limit or set it anew.",
+    Reason.LOSING_STREAK: "Nothing to do: the bot rests until the next session, or raise the limit.",
+    Reason.TOO_MANY_TRADES: "Nothing to do: the bot rests until the next session, or raise the limit.",
+    Reason.MARGIN: "Lower the size, add funds, or give the instrument its margin.",
+    Reason.PRICE_UNCHECKED: "Set the size of the live bot to one contract.",
     Reason.CONTRACT_ROLLED: "Close the old contract; the next colour change opens in the new one.",
     Reason.CONTRACT_UNKNOWN: "Compare tick and point value of the instrument with the broker's product.",
     Reason.CONTRACT_MISMATCH: "Wait for the chart's roll, or pin the contract on the instrument.",

@@ -4,6 +4,7 @@ from django.db import transaction
 
 from strategy import holdings
 from tradedesk.models import (
+    Account,
     Alert,
     Bot,
     BotState,
@@ -15,6 +16,7 @@ from tradedesk.models import (
     OrderStatus,
     Reason,
 )
+from tradedesk.models.limits import SHARED_CAPS
 from tradedesk.services import incidents, orders
 from tradedesk.services.choosing import stood_down
 from tradedesk.services.positions import BrokerView
@@ -37,10 +39,26 @@ def write(
     """Write an order, claimed to be sent at once, with its decision and the bot's next version.
 
     Raises Stale when the bot is not at that version any more, or the records are not those that the order
-    was let pass on: trading halted in between, say.
+    was let pass on: trading halted in between, say, or another bot took what an account's cap left.
     """
     decided = [rows.insertion(decision)] if decision else []
-    rows.write(unchanged(bot, records), *_next_version(before, after), *decided, rows.insertion(order))
+    is_opening = order.purpose in (OrderPurpose.OPEN, OrderPurpose.REVERSE)
+    claim = claim_of(bot.account) if is_opening else []
+    rows.write(
+        *claim, unchanged(bot, records), *_next_version(before, after), *decided, rows.insertion(order)
+    )
+
+
+def claim_of(account: Account) -> list[Statement]:
+    """Return what lets one opening at a time leave an account with a cap that its bots share.
+
+    Each reckoned with what the account held and had at work; the second one has to reckon again.
+    """
+    if not account.is_limited(*SHARED_CAPS):
+        return []
+    seen = {"id": account.pk, "claims": account.claims}
+    # Before the trading states, as reconciliation locks them: the other way round two could wait in a ring.
+    return [rows.change(Account, seen, {"claims": account.claims + 1})]
 
 
 def write_idle(before: Snapshot, after: Snapshot, decision: Decision) -> None:

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -14,13 +15,16 @@ from strategy.machine import (
     newest_event,
 )
 from strategy.types import Action, Color, Direction, Event, Memory, NoChange, StandDown
-from tradedesk.models import Alert, Bot, IncidentKind, OrderPurpose, Reason
+from tradedesk.models import Alert, Bot, Environment, IncidentKind, OrderPurpose, Reason
+from tradedesk.services import cash, trips
 from tradedesk.services.arming import is_armed
 from tradedesk.services.calendars import market_of
 from tradedesk.services.desk import Desk
+from tradedesk.services.exposure import exposure_of
 from tradedesk.services.positions import BrokerView, terms_agree
 from tradedesk.services.records import Records
-from tradedesk.services.signals import event_of
+from tradedesk.services.signals import DELAYED_SUFFIXES, event_of
+from tradedesk.services.usage import usage_of
 from tradedesk.stores.positions import Snapshot
 
 MISMATCHES = {IncidentKind.POSITION_MISMATCH, IncidentKind.FOREIGN_ORDER, IncidentKind.FOREIGN_POSITION}
@@ -28,7 +32,10 @@ MISMATCHES = {IncidentKind.POSITION_MISMATCH, IncidentKind.FOREIGN_ORDER, Incide
 
 @dataclass(frozen=True)
 class Choice:
-    """What a decision says, what the bot remembers of it, and the signed contracts to trade for it."""
+    """What a decision says, what the bot remembers of it, and the signed contracts to trade for it.
+
+    `trip` is the verdict that halts the bot once the decision is written.
+    """
 
     reason: Reason
     memory: Memory | None = None
@@ -37,6 +44,7 @@ class Choice:
     contract: str = ""
     purpose: OrderPurpose = OrderPurpose.CLOSE
     detail: dict[str, Any] = field(default_factory=dict)
+    trip: gate.Check | None = None
 
 
 def choose(
@@ -57,15 +65,19 @@ def choose(
         return Choice(code, memory, detail={"figures": figures})
     if target is Direction.NONE:
         return _close(view, facts, memory, reason, {})
-    refusal = gate.refusal_of_opening(replace(facts, order=quantity))
+    checks = gate.opening_checks(replace(facts, order=quantity))
+    refusal = gate.refusal(checks)
     if refusal is None and view is not None and view.to_trade is not None:
         action = action_for(cause(memory), Direction.of(held), target)
         purpose = OrderPurpose.REVERSE if held else OrderPurpose.OPEN
-        return Choice(reason, memory, action, quantity, view.to_trade.name, purpose)
+        passed = {"rules": _as_rows(checks)}
+        return Choice(reason, memory, action, quantity, view.to_trade.name, purpose, passed)
     code = Reason(refusal.code) if refusal else Reason.CONTRACT_UNKNOWN
-    detail = {"figures": refusal.figures if refusal else "no contract to trade"}
+    figures = refusal.figures if refusal else "no contract to trade"
+    detail = {"figures": figures, "rules": _as_rows(checks)}
     memory = stood_down(memory, alert, code)
-    return _close(view, facts, memory, code, detail) if held else Choice(code, memory, detail=detail)
+    choice = _close(view, facts, memory, code, detail) if held else Choice(code, memory, detail=detail)
+    return replace(choice, trip=refusal if refusal and trips.halts(refusal) else None)
 
 
 def facts_for(
@@ -80,6 +92,9 @@ def facts_for(
 ) -> gate.Facts:
     """Return what the gate looks at; `order` is left 0 for the caller to fill in."""
     opening, contract = cause(memory), view.to_trade if view else None
+    account, money = bot.account, cash.kept(bot.account, now)
+    used, used_of_account = usage_of(bot, money.loss, now)
+    offset_s = view.clock_offset_s if view else None
     reconciled_at = bot.account.reconciled_at
     chart = symbols.contract_name(alert.contract or alert.symbol, now.date())
     market = market_of(bot, now)
@@ -90,6 +105,7 @@ def facts_for(
         held=view.quantity if view else None,
         booked=snapshot.quantity,
         order=0,
+        size=bot.size,
         limit=bot.position_limit,
         age_s=None if opening is None else round((now - opening.fired_at).total_seconds(), 3),
         max_age_s=desk.max_alert_age_s,
@@ -106,6 +122,17 @@ def facts_for(
         contract_confirmed=contract is not None and terms_agree(bot.instrument, contract),
         contract_is_front=contract is not None and _holds_only(view, contract),
         contract_matches_chart=chart is None or (contract is not None and chart == contract.name),
+        delayed=alert.exchange.endswith(DELAYED_SUFFIXES) if alert.exchange else None,
+        is_live=bot.account.environment == Environment.LIVE,
+        working=sum(order.signed_remainder for order in records.unfinished),
+        clock=gate.Limit(account.max_clock_offset_s, None if offset_s is None else abs(offset_s)),
+        bot=used,
+        account=used_of_account,
+        drawdown=gate.Limit(account.drawdown, money.fall),
+        exposure=exposure_of(desk, bot, view),
+        margin=gate.Margin(
+            account.margin_factor, money.net_liquidation, money.margin_used, bot.instrument.initial_margin
+        ),
     )
 
 
@@ -134,11 +161,18 @@ def _close(
 ) -> Choice:
     largest = view.largest() if view else None
     quantity = -largest.quantity if largest else 0
-    refusal = gate.refusal_of_closing(replace(facts, order=quantity))
+    checks = gate.closing_checks(replace(facts, order=quantity))
+    refusal = gate.refusal(checks)
+    detail = {**detail, "closing_rules" if "rules" in detail else "rules": _as_rows(checks)}
     if refusal is not None:
-        return Choice(Reason(refusal.code), memory, detail={"figures": refusal.figures})
+        return Choice(Reason(refusal.code), memory, detail={**detail, "figures": refusal.figures})
     contract = largest.contract.name if largest else ""
     return Choice(reason, memory, Action.EXIT, quantity, contract, OrderPurpose.CLOSE, detail)
+
+
+def _as_rows(checks: Sequence[gate.Check]) -> list[list[Any]]:
+    """Return the verdicts as a decision keeps them: code, number, whether it passed, figures."""
+    return [[check.code, check.number, check.passed, check.figures] for check in checks]
 
 
 def _trigger(event: Event) -> Reason:

@@ -1,3 +1,5 @@
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -23,11 +25,16 @@ class Holding:
 class BrokerView:
     """What the broker holds of one instrument, and the contract that an opening would trade.
 
-    `to_trade` is None where it could not be resolved; closings do without it.
+    `to_trade` is None where it could not be resolved; closings do without it. `others` is signed contracts
+    by other root. `asked_at` is the monotonic time before the broker was asked, `clock_offset_s` how far its
+    clock is ahead of ours.
     """
 
     holdings: tuple[Holding, ...]
     to_trade: BrokerContract | None
+    others: Mapping[str, int]
+    asked_at: float
+    clock_offset_s: float | None
 
     @property
     def quantity(self) -> int:
@@ -48,16 +55,18 @@ def view_of(link: Link, instrument: Instrument, deadline: Deadline) -> BrokerVie
 
     Raises BrokerError when the positions cannot be read.
     """
-    held = tuple(
-        Holding(contract, row.quantity, row.average_price)
-        for contract, row in open_positions(link, deadline)
-        if contract.product == instrument.root
-    )
+    asked_at, to_trade = deadline.monotonic(), None
+    held, others = [], Counter[str]()
+    for contract, row in open_positions(link, deadline):
+        if contract.product == instrument.root:
+            held.append(Holding(contract, row.quantity, row.average_price))
+        else:
+            others[contract.product] += row.quantity
     try:
-        return BrokerView(held, contract_to_trade(link, instrument, deadline))
+        to_trade = contract_to_trade(link, instrument, deadline)
     except BrokerError as error:
         log.warning("contract.unread", instrument=instrument.root, error=str(error))
-        return BrokerView(held, None)
+    return BrokerView(tuple(held), to_trade, others, asked_at, link.broker.clock_offset_s)
 
 
 def open_positions(link: Link, deadline: Deadline) -> list[tuple[BrokerContract, BrokerPosition]]:

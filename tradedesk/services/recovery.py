@@ -28,6 +28,7 @@ from tradedesk.services.positions import BrokerView
 from tradedesk.services.records import records_of
 from tradedesk.services.rounds import reconcile_each
 from tradedesk.services.trading_state import mode_for_claim
+from tradedesk.stores import rows
 from tradedesk.stores.positions import Busy, Snapshot, Unreadable, seat, stored
 from tradedesk.stores.rows import Stale
 
@@ -259,8 +260,20 @@ def _gate_refusal(
     records = replace(records, unfinished=others)
     facts = facts_for(desk, alert, bot, snapshot, snapshot.memory, view, records, desk.now())
     facts = replace(facts, order=order.signed_quantity, mode=mode.value)
-    refusal = gate.refusal_of_opening(facts)
-    return f"Not sent late: {refusal.code}, {refusal.figures}." if refusal else ""
+    refusal = gate.refusal(gate.opening_checks(facts))
+    if refusal:
+        return f"Not sent late: {refusal.code}, {refusal.figures}."
+    _claim(bot.account)
+    return ""
+
+
+def _claim(account: Account) -> None:
+    """Claim the right to open on an account whose bots share a cap. Raises Busy: another bot was faster."""
+    try:
+        if claim := booking.claim_of(account):
+            rows.write(*claim)
+    except Stale as change:
+        raise Busy from change
 
 
 def _alerts(desk: Desk) -> Iterator[Row]:

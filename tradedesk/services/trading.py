@@ -22,7 +22,7 @@ from tradedesk.models import (
     OrderStatus,
     Reason,
 )
-from tradedesk.services import booking, incidents, orders, positions
+from tradedesk.services import booking, incidents, orders, positions, trips
 from tradedesk.services.booking import is_left
 from tradedesk.services.choosing import Choice, choose, facts_for, reason_for
 from tradedesk.services.desk import READ_TIMEOUT_S, Deadline, Desk, Link
@@ -114,6 +114,7 @@ class _Turn:
                 if isinstance(change, InFlight):
                     self.desk.sleep(POLL_S)
             self.seen, self.records = None, records_of(self.bot)
+            self.bot.account.refresh_from_db(fields=["claims"])
             self.seat.snapshot = stored(self.bot.id)
 
     def _decide(self) -> Result:
@@ -158,6 +159,10 @@ class _Turn:
             raise Busy
         before, claimed = self.seat.snapshot, self.desk.monotonic()
         choice = choose(self.alert, self.bot, memory, before, view, self._facts(memory, view))
+        if not choice.quantity and "rules" in choice.detail and self.records is QUIET:
+            # An order's own statement checks the records; a refusal has to read them, for it keeps them.
+            self.records = records_of(self.bot)
+            choice = choose(self.alert, self.bot, memory, before, view, self._read_facts(memory, view))
         decision, order = self._commit(choice, view)
         if order is None or link is None or view is None:
             return Result(self.bot, decision, self.seat.snapshot)
@@ -206,7 +211,7 @@ class _Turn:
         events = contradictions(choice.memory) if choice.memory is not None else ()
         differs = view is not None and view.quantity != before.quantity
         is_watched = not choice.quantity and (is_left(before) or is_left(after))
-        if not (events or differs or is_watched):
+        if not (events or differs or is_watched or choice.trip):
             yield
             return
         with transaction.atomic():
@@ -217,6 +222,8 @@ class _Turn:
                 booking.open_mismatch(self.bot, before.quantity, view.quantity, now)
             if is_watched:
                 booking.watch_target(self.bot, after, now=now, why=choice.reason.value)
+            if choice.trip:
+                trips.halt_bot(self.bot, choice.trip, now)
 
     def _intent(
         self, decision: Decision, choice: Choice, view: BrokerView, attempt: int, now: datetime
@@ -251,6 +258,10 @@ class _Turn:
         now = self.desk.now()
         if any(_may_be_in_flight(order, now) for order in self.records.unfinished):
             raise InFlight
+        return self._read_facts(memory, view)
+
+    def _read_facts(self, memory: Memory, view: BrokerView | None) -> gate.Facts:
+        now = self.desk.now()
         return facts_for(self.desk, self.alert, self.bot, self.seat.snapshot, memory, view, self.records, now)
 
     def _send(self, link: Link, view: BrokerView, order: Order, claimed: float, *, was_left: bool) -> None:
@@ -291,7 +302,7 @@ class _Turn:
         )
         snapshot, self.records = self.seat.snapshot, records_of(self.bot)
         facts = self._facts(snapshot.memory, view)
-        if gate.refusal_of_closing(replace(facts, order=choice.quantity)):
+        if gate.refusal(gate.closing_checks(replace(facts, order=choice.quantity))):
             return None
         order = self._intent(decision, choice, view, 1, now)
         try:

@@ -44,6 +44,11 @@ def width(model: type[Model]) -> int:
     return len(_fields(model))
 
 
+def place(model: type[Model], name: str) -> int:
+    """Return where a field stands among a model's columns."""
+    return list(_fields(model)).index(name)
+
+
 def load[M: Model](model: type[M], values: Sequence[Any]) -> M:
     """Return the model's instance that a row's values make, as a queryset would."""
     converted = list(values)

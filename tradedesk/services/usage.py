@@ -1,0 +1,143 @@
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db.models import Count, Q
+
+from strategy import trades
+from strategy.gate import Limit, Usage
+from strategy.sessions import session_start
+from strategy.trades import Execution, RoundTrip
+from tradedesk.models import Account, Bot, Fill, Order, OrderSide, OrderStatus
+from tradedesk.models.limits import ORDER_LIMITS, TRADE_LIMITS
+
+# Where more fills than this belong to one session, what they come to counts as not readable.
+MOST_FILLS = 1000
+NOT_SENT = (OrderStatus.PENDING, OrderStatus.DENIED)
+
+
+class _Fill(NamedTuple):
+    bot_id: UUID
+    order_id: UUID
+    held_before: int | None
+    contract: str
+    side: str
+    quantity: int
+    price: Decimal
+    filled_at: datetime
+    broker_fill_id: int
+    point_value: Decimal
+
+
+def usage_of(bot: Bot, account_loss: Decimal | None, now: datetime) -> tuple[Usage, Usage]:
+    """Return how much of its limits the bot has used up, and its account.
+
+    `account_loss` is by the broker's word. What no limit asks for is not read: without any, no query.
+    """
+    orders = _orders(bot, now) if _is_limited(bot, ORDER_LIMITS) else {}
+    fills = None
+    if _is_limited(bot, TRADE_LIMITS) or bot.daily_loss is not None:
+        fills = _fills(bot, session_start(now))
+    own = None if fills is None else [fill for fill in fills if fill.bot_id == bot.pk]
+    own_loss = None if own is None else _loss(own, session_start(now))
+    return (
+        _usage(bot, "bot", orders, own, own_loss, now),
+        _usage(bot.account, "account", orders, fills, account_loss, now),
+    )
+
+
+def _is_limited(bot: Bot, names: Sequence[str]) -> bool:
+    return bot.is_limited(*names) or bot.account.is_limited(*names)
+
+
+def _usage(
+    owner: Bot | Account,
+    name: str,
+    orders: Mapping[str, int],
+    fills: Sequence[_Fill] | None,
+    loss: Decimal | None,
+    now: datetime,
+) -> Usage:
+    trips = None if fills is None else _trips(fills, session_start(now))
+    return Usage(
+        minute=Limit(owner.orders_per_minute, orders.get(f"{name}_minute")),
+        day=Limit(owner.orders_per_day, orders.get(f"{name}_day")),
+        session=Limit(owner.orders_per_session, orders.get(f"{name}_session")),
+        trades=Limit(owner.trades_per_session, None if trips is None else len(trips)),
+        losers=Limit(owner.losing_streak, None if trips is None else trades.losers_in_a_row(trips)),
+        loss=Limit(owner.daily_loss, loss),
+    )
+
+
+def _orders(bot: Bot, now: datetime) -> dict[str, int]:
+    """Return how many orders the bot and its account have sent, by owner and period. One query."""
+    since = {
+        "minute": now - timedelta(minutes=1),
+        "day": now - timedelta(days=1),
+        "session": session_start(now),
+    }
+    owners = {"bot": Q(bot=bot), "account": Q()}
+    counts = {
+        f"{owner}_{period}": Count("pk", filter=condition & Q(created_at__gte=start))
+        for owner, condition in owners.items()
+        for period, start in since.items()
+    }
+    left = Order.objects.filter(account=bot.account, created_at__gte=min(since.values()))
+    return left.exclude(status__in=NOT_SENT).aggregate(**counts)
+
+
+def _fills(bot: Bot, since: datetime) -> list[_Fill] | None:
+    """Return the account's latest fills of bots in order of time, None where a session has too many.
+
+    Only those of the bot where no limit of the account asks for the others'. Older ones come along, for a
+    round trip may have begun before the session.
+    """
+    account = bot.account
+    of_whom = Q(account=account, bot__isnull=False) if account.is_limited(*TRADE_LIMITS) else Q(bot=bot)
+    columns = (
+        "bot_id",
+        "order_id",
+        "order__position_before",
+        "contract",
+        "side",
+        "quantity",
+        "price",
+        "filled_at",
+        "broker_fill_id",
+        "bot__instrument__point_value",
+    )
+    rows = Fill.objects.filter(of_whom).order_by("-id").values_list(*columns)[:MOST_FILLS]
+    fills = sorted((_Fill(*row) for row in rows), key=lambda fill: (fill.filled_at, fill.broker_fill_id))
+    return None if len(fills) == MOST_FILLS and fills[0].filled_at >= since else fills
+
+
+def _trips(fills: Sequence[_Fill], since: datetime) -> list[RoundTrip]:
+    """Return the round trips that the fills closed since then."""
+    return [trip for trip in trades.round_trips(_executions(fills)) if trip.closed_at >= since]
+
+
+def _loss(fills: Sequence[_Fill], since: datetime) -> Decimal:
+    """Return the dollars that round trips since then lost on balance, 0 after a gain. Fees are not in it."""
+    point_values = {fill.contract: fill.point_value for fill in fills}
+    gained = sum((trip.points * point_values[trip.contract] for trip in _trips(fills, since)), Decimal())
+    return max(-gained, Decimal())
+
+
+def _executions(fills: Sequence[_Fill]) -> list[Execution]:
+    orders_seen: set[UUID] = set()
+    executions = []
+    for fill in fills:
+        is_first = fill.order_id not in orders_seen
+        orders_seen.add(fill.order_id)
+        executions.append(
+            Execution(
+                contract=fill.contract,
+                quantity=fill.quantity if fill.side == OrderSide.BUY else -fill.quantity,
+                price=fill.price,
+                filled_at=fill.filled_at,
+                held_before=fill.held_before if is_first else None,
+            )
+        )
+    return executions
