@@ -69,7 +69,7 @@ def make_app(settings: Settings, now: Clock, monotonic: Monotonic = time.monoton
 
     Raises JournalInUseError, JournalDamagedError, BarsError, OSError.
     """
-    clock = MovableClock(now)
+    clock: Clock = MovableClock(now)
     tables, catalog = Tables(), Catalog(clock())
     prices = Prices(settings.seed, catalog, tables.prices)
     book = Book(tables, catalog, prices, sessions=settings.sessions)
