@@ -12,6 +12,16 @@ from broker.paper.today import Today
 from broker.paper.web import ACCOUNTS, CLOCK, EXCHANGE, USER
 from broker.paper.wire import Json, dump, encode, iso
 
+# The official document's first reply has no arrays of these.
+ONLY_IF_ASKED_FOR = frozenset(
+    {
+        "fillFee",
+        "productSession",
+        "tradingPermission",
+        "userAccountPositionLimit",
+        "userAccountRiskParameter",
+    }
+)
 NEVER_ON_THE_WIRE = frozenset({"price", "progress", "draft"})
 _PLURALS = {
     "accountRiskStatus": "accountRiskStatuses",
@@ -47,7 +57,7 @@ def first_reply(app: web.Application, wanted: Subscription) -> dict[str, str]:
     return {
         kind: text
         for kind, text in arrays.items()
-        if wanted.kinds is None or kind in wanted.kinds or kind in _REQUIRED
+        if kind in (wanted.kinds or arrays.keys() - ONLY_IF_ASKED_FOR) or kind in _REQUIRED
     }
 
 
