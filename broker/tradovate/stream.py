@@ -18,6 +18,7 @@ from websockets.sync.client import ClientConnection, connect
 from broker.base import BrokerError, BrokerNotReached, BrokerThrottled, Change, Connected
 from broker.logins import AccessToken
 from broker.tradovate.auth import Session
+from broker.tradovate.frames import KINDS, Ended, changes_in, messages_of
 from broker.tradovate.http import TokenRefused
 
 log = structlog.get_logger(__name__)
@@ -31,17 +32,8 @@ CAPTCHA_WAIT_S = RATE_LIMIT_WAIT_S = 3600.0
 # A connection that lived shorter does not end the growing of the delays: 300 syncs an hour are allowed.
 LIVED_S, FIRST_DELAY_S, LONGEST_DELAY_S = 30.0, 0.5, 30.0
 LARGEST_FRAME = 64 * 2**20
-KINDS = ("order", "orderVersion", "command", "executionReport", "fill", "position")
 
 type Item = Connected | Change | None
-
-
-class _Ended(Exception):
-    """The connection is over; `wait_s` is the least time to wait before the next one."""
-
-    def __init__(self, why: str, wait_s: float = 0.0) -> None:
-        super().__init__(why)
-        self.wait_s = wait_s
 
 
 class UserStream:
@@ -77,7 +69,7 @@ class UserStream:
                         is_down = False
                     yield item
                 return
-            except (_Ended, BrokerError, WebSocketException, OSError) as error:
+            except (Ended, BrokerError, WebSocketException, OSError) as error:
                 wait_s = _wait_s(error)
                 if not is_down:
                     log.warning("stream.down", address=self._address, error=str(error) or repr(error))
@@ -119,20 +111,20 @@ class UserStream:
         if reply.get("s") == 401:
             # The server closes a connection whose authorisation it refused: the next one has the new token.
             self._session.replace_token(token, self._deadline())
-            raise _Ended("the token was refused")
+            raise Ended("the token was refused")
         _check(reply)
         return token
 
     def _synchronise(self, line: "_Line", token: AccessToken, stop: threading.Event) -> None:
         """Start user sync in the first form that the server takes, and remember that form."""
-        refusal: Exception = _Ended("no form of user sync is taken")
+        refusal: Exception = Ended("no form of user sync is taken")
         for form in list(self._forms):
             body = form(token)
             if body is None:
                 continue
             try:
                 self._ask_to_synchronise(line, body, stop)
-            except _Ended as error:
+            except Ended as error:
                 if error.wait_s:
                     raise
                 refusal = error
@@ -148,7 +140,7 @@ class UserStream:
             return _check(reply)
         wait_s = penalty.get("p-time")
         if penalty.get("p-captcha") is True or not isinstance(wait_s, int | float):
-            raise _Ended("a captcha is asked for", CAPTCHA_WAIT_S)
+            raise Ended("a captcha is asked for", CAPTCHA_WAIT_S)
         line.rest(float(wait_s), stop)
         ticket = {"p-ticket": penalty["p-ticket"]}
         return _check(
@@ -204,71 +196,23 @@ class _Line:
             self._beaten_at = now
         if frame is None:
             if now - self._heard_at >= DEAD_AFTER_S:
-                raise _Ended(f"silent for {DEAD_AFTER_S:g} s")
+                raise Ended(f"silent for {DEAD_AFTER_S:g} s")
             return []
         self._heard_at = now
         return messages_of(frame)
 
 
-def messages_of(frame: str | bytes) -> list[dict[str, Any]]:
-    """Return the messages of a frame; `o` and `h` have none. Raises _Ended for a close frame or nonsense."""
-    text = frame if isinstance(frame, str) else frame.decode(errors="replace")
-    kind, content = text[:1], text[1:]
-    if kind in ("o", "h"):
-        return []
-    if kind == "c":
-        raise _Ended(f"closed by the broker: {content[:200]}")
-    try:
-        data = json.loads(content) if kind == "a" else None
-    except (ValueError, RecursionError):
-        data = None
-    if not isinstance(data, list):
-        raise _Ended("an unreadable frame")
-    messages = [message for message in data if isinstance(message, dict)]
-    for message in messages:
-        if message.get("e") == "shutdown":
-            raise _Ended(f"the broker shuts down: {str(message.get('d'))[:200]}")
-    return messages
-
-
-def changes_in(message: dict[str, Any]) -> Iterator[Change]:
-    """Yield what a message tells of orders, fills and positions; other kinds of rows are passed over."""
-    data = message.get("d")
-    if message.get("e") != "props" or not isinstance(data, dict) or data.get("entityType") not in KINDS:
-        return
-    rows = data.get("entity")
-    for row in rows if isinstance(rows, list) else [rows]:
-        if isinstance(row, dict):
-            yield _change(str(data["entityType"]), row)
-
-
-def _change(kind: str, row: dict[str, Any]) -> Change:
-    order_id = row.get("id") if kind == "order" else row.get("orderId")
-    label = row.get("clOrdId") or row.get("text") if kind in ("command", "orderVersion") else ""
-    fill_id = row.get("id") if kind == "fill" else None
-    return Change(
-        account_id=_whole(row.get("accountId")),
-        order_id=_whole(order_id),
-        client_order_id=label if isinstance(label, str) else "",
-        fill_id=_whole(fill_id),
-    )
-
-
-def _whole(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
 def _check(reply: dict[str, Any]) -> None:
-    """Raise _Ended for a reply that is no success."""
+    """Raise Ended for a reply that is no success."""
     status = reply.get("s")
     if status == 429:
-        raise _Ended("too many requests", RATE_LIMIT_WAIT_S)
+        raise Ended("too many requests", RATE_LIMIT_WAIT_S)
     if status != 200:
-        raise _Ended(f"answered {status}: {str(reply.get('d'))[:200]}")
+        raise Ended(f"answered {status}: {str(reply.get('d'))[:200]}")
 
 
 def _wait_s(error: Exception) -> float:
-    if isinstance(error, _Ended):
+    if isinstance(error, Ended):
         return error.wait_s
     if isinstance(error, BrokerThrottled):
         return CAPTCHA_WAIT_S if error.retry_after_s is None else error.retry_after_s
