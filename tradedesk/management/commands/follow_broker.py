@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
 
 from broker.base import BrokerAuthFailed, BrokerError, BrokerRefused
 from tradedesk import wiring
@@ -72,3 +73,10 @@ def _follow(accounts: list[Account], stop: threading.Event, troubles: list[str])
         except BrokerError as error:
             log.warning("follow.no_link", account=accounts[0].name, error=str(error))
             stop.wait(TRY_AGAIN_AFTER_S)
+        except Exception:
+            # A follower that is silently gone is worse than one that its supervisor starts again.
+            log.exception("follow.failed", account=accounts[0].name)
+            troubles.append(f"{accounts[0].name}: failed, see the log.")
+            stop.set()
+        finally:
+            connections.close_all()
