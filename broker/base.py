@@ -8,11 +8,12 @@ BrokerError
  └─ BrokerOutcomeUnknown   anything may have happened: look it up, never send again
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from threading import Event
 from typing import Protocol, Self
 
 from broker.terms import AT_MARKET, Terms
@@ -166,6 +167,24 @@ class WorkingOrder:
 
 
 @dataclass(frozen=True)
+class Connected:
+    """A stream of changes begins: whatever happened before must be read, for it is never told."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A hint that something changed at the broker; None and "" for what the frame did not say.
+
+    `client_order_id` names the order `order_id`; `fill_id` is that of a fill.
+    """
+
+    account_id: int | None = None
+    order_id: int | None = None
+    client_order_id: str = ""
+    fill_id: int | None = None
+
+
+@dataclass(frozen=True)
 class OrderRequest:
     """An order to be sent once. `quantity` is positive; `client_order_id` has at most 64 characters.
 
@@ -239,6 +258,13 @@ class Broker(Protocol):
         """Ask for an order to be cancelled and return the id of the command: received, not yet done.
 
         A dead order raises `BrokerRefused`.
+        """
+        ...
+
+    def changes(self, stop: Event) -> Iterator[Connected | Change | None]:
+        """Yield what changes at the broker until `stop` is set, and None when there is nothing to tell.
+
+        Goes on through every outage. Hints only: they come in any order, some never.
         """
         ...
 

@@ -1,9 +1,10 @@
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import count
+from threading import Event
 from typing import Self
 
 from broker.base import (
@@ -14,6 +15,8 @@ from broker.base import (
     BrokerOrderStatus,
     BrokerPosition,
     BrokerRefused,
+    Change,
+    Connected,
     OrderReport,
     OrderRequest,
     Side,
@@ -108,6 +111,7 @@ class FakeBroker:
         self.clock_offset_s: float | None = 0.1
         self.money = FakeCash(net_liq=Decimal(50_000), total_pnl=Decimal(), initial_margin=Decimal())
         self.fills_at_once = True
+        self.hints: list[Connected | Change | None] = []
         self.before_submit: Callable[[OrderRequest], None] | None = None
         self.contracts = {contract.id: contract for contract in CONTRACTS}
         self.orders: dict[int, FakeOrder] = {}
@@ -238,6 +242,12 @@ class FakeBroker:
             raise BrokerRefused("TooLate", "the order is over")
         order.status = BrokerOrderStatus.CANCELLED
         return next(self._ids)
+
+    def changes(self, stop: Event) -> Iterator[Connected | Change | None]:
+        """Yield what the test puts into `hints`, and stop when they are told."""
+        self._called("changes")
+        while self.hints and not stop.is_set():
+            yield self.hints.pop(0)
 
     def for_refresh(self) -> Self:
         return self

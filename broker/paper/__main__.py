@@ -13,6 +13,7 @@ from aiohttp import web
 
 from broker.paper.accounts import User
 from broker.paper.journal import JournalDamagedError, JournalInUseError
+from broker.paper.price_feed import BarsError
 from broker.paper.server import Settings, make_app
 
 HOST = "127.0.0.1"
@@ -49,6 +50,14 @@ def seconds(text: str) -> float:
     if not 0 <= value <= LONGEST_LATENCY_S:
         raise argparse.ArgumentTypeError(f"{text} is no latency: give 0 to {LONGEST_LATENCY_S} seconds")
     return value
+
+
+def bar_file(text: str) -> tuple[str, Path]:
+    """Return a root and the file of its bars. Raises ArgumentTypeError."""
+    root, _, path = text.partition("=")
+    if not root or not path:
+        raise argparse.ArgumentTypeError(f"{text} is not written like MES=bars.csv")
+    return root, Path(path)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -89,6 +98,39 @@ def parse_arguments() -> argparse.Namespace:
         help="login password (PAPER_BROKER_PASSWORD, else paper)",
     )
     parser.add_argument(
+        "--bars",
+        type=bar_file,
+        action="append",
+        default=[],
+        metavar="ROOT=FILE",
+        help="move a product's price through the bars of a CSV file: time,open,high,low,close",
+    )
+    parser.add_argument(
+        "--bar-seconds",
+        type=seconds,
+        default=1.0,
+        metavar="SECONDS",
+        help="play a bar in this time (1)",
+    )
+    parser.add_argument(
+        "--walk",
+        type=seconds,
+        default=0.0,
+        metavar="SECONDS",
+        help="move the prices that are in use one step each so many seconds (off)",
+    )
+    parser.add_argument(
+        "--sessions", action="store_true", help="keep the exchange's hours, which are off otherwise"
+    )
+    parser.add_argument(
+        "--limits", action="store_true", help="keep Tradovate's limits on requests and answer penalties"
+    )
+    parser.add_argument(
+        "--scenarios",
+        action="store_true",
+        help="for tests: let anyone on this machine set faults under /paper/",
+    )
+    parser.add_argument(
         "--no-sync",
         action="store_true",
         help="for benchmarks: do not wait for the disk; a power cut may lose orders",
@@ -126,11 +168,17 @@ def main() -> None:
         seed=arguments.seed,
         latency_s=arguments.latency,
         sync=not arguments.no_sync,
+        sessions=arguments.sessions,
+        limits=arguments.limits,
+        scenarios=arguments.scenarios,
+        bars=dict(arguments.bars),
+        bar_s=arguments.bar_seconds,
+        walk_s=arguments.walk,
     )
     try:
         app = make_app(settings, read_clock)
         asyncio.run(serve(app, arguments.port))
-    except (JournalInUseError, JournalDamagedError, OSError) as error:
+    except (JournalInUseError, JournalDamagedError, BarsError, OSError) as error:
         sys.exit(f"paper broker: {error}")
 
 

@@ -9,7 +9,7 @@ from broker.paper.tables import Table
 
 STARTING_CASH = Decimal(50_000)
 USER_ID = 1_500_001
-_OPENED = datetime(2026, 1, 5, 15, 0, tzinfo=UTC)
+OPENED = datetime(2026, 1, 5, 15, 0, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,6 @@ def _account(number: int) -> Account:
         auto_liq_profile_id=1,
         margin_account_type="Speculator",
         legal_status="Individual",
-        timestamp=_OPENED,
+        timestamp=OPENED,
         archived=False,
     )

@@ -4,44 +4,71 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from broker.paper.sessions import AccessError, Session
-from broker.paper.web import SESSION, SESSIONS, read_body, reply, session_of
+from broker.paper.web import (
+    API,
+    PREFIX,
+    SCENARIOS,
+    SESSION,
+    SESSIONS,
+    read_body,
+    reply,
+    reply_status,
+    session_of,
+)
 from broker.paper.wire import Json, iso
 
-LOGIN_PATH = "/v1/auth/accesstokenrequest"
+LOGIN_PATH = f"{API}/auth/accesstokenrequest"
+# The socket asks for its token itself.
+OPEN_PATHS = frozenset({LOGIN_PATH, f"{API}/websocket", f"{API}/authorize"})
 WRONG_LOGIN = "Incorrect username or password. Please try again, noting that passwords are case-sensitive."
+WRONG_KEY = "The API key id must be a number."
 
 routes = web.RouteTableDef()
 
 
 @web.middleware
 async def require_token(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer 401 unless the request carries a living token; logging in needs none, nor does a wrong path."""
-    if request.path != LOGIN_PATH and request.match_info.http_exception is None:
+    """Answer 401 unless a request carries a living token, or came over a socket that is authorised.
+
+    Logging in needs none, nor does a wrong path, nor do scenarios where they are on.
+    """
+    if (
+        SESSION not in request
+        and request.path not in OPEN_PATHS
+        and request.match_info.http_exception is None
+        and not (request.app[SCENARIOS] and request.path.startswith(f"{PREFIX}/"))
+    ):
         try:
             request[SESSION] = request.app[SESSIONS].check(request.headers.get("Authorization", ""))
         except AccessError as error:
-            raise web.HTTPUnauthorized(text=str(error)) from None
+            return reply_status(error.status, error.text)
     return await handler(request)
 
 
-@routes.post(LOGIN_PATH)
+@routes.route("*", LOGIN_PATH)
 async def request_token(request: web.Request) -> web.Response:
     """Log in. A refused login is a 200 with `errorText`."""
     body = await read_body(request)
     name, password = body.get("name"), body.get("password")
+    sessions = request.app[SESSIONS]
+    if sessions.rules.strict_cid and isinstance(body.get("cid"), str):
+        return reply({"errorText": WRONG_KEY})
     if not isinstance(name, str) or not isinstance(password, str):
         return reply({"errorText": WRONG_LOGIN})
-    session = request.app[SESSIONS].login(name, password)
+    session = sessions.login(name, password)
     return reply(_token_reply(session) if session else {"errorText": WRONG_LOGIN})
 
 
-@routes.route("*", "/v1/auth/renewaccesstoken")
+@routes.route("*", f"{API}/auth/renewaccesstoken")
 async def renew_token(request: web.Request) -> web.Response:
     """Exchange a living token for a new one."""
-    return reply(_token_reply(request.app[SESSIONS].renew(session_of(request))))
+    try:
+        return reply(_token_reply(request.app[SESSIONS].renew(session_of(request))))
+    except AccessError as error:
+        return reply_status(error.status, error.text)
 
 
-@routes.route("*", "/v1/auth/me")
+@routes.route("*", f"{API}/auth/me")
 async def show_user(request: web.Request) -> web.Response:
     """Say whose token this is."""
     user = session_of(request).user

@@ -1,31 +1,14 @@
-"""The routes under /cashBalance: money of an account now, realised and open."""
-
-from decimal import Decimal
+"""The snapshot under /cashBalance: money of an account now, realised and open."""
 
 from aiohttp import web
 
 from broker.paper.forms import Form
-from broker.paper.rows import CashBalance
-from broker.paper.web import ACCOUNTS, CLOCK, EXCHANGE, query_id, read_body, reply
-from broker.paper.wire import encode
+from broker.paper.web import ACCOUNTS, CLOCK, EXCHANGE, read_body, reply
 
 routes = web.RouteTableDef()
 
 
-@routes.route("*", "/v1/cashBalance/list")
-async def list_balances(request: web.Request) -> web.Response:
-    """List the cash of every account."""
-    return reply([encode(_cash(request, account.id)) for account in request.app[ACCOUNTS]])
-
-
-@routes.route("*", "/v1/cashBalance/deps")
-async def list_balances_of_account(request: web.Request) -> web.Response:
-    """List the cash of one account."""
-    account = request.app[ACCOUNTS].get(query_id(request, "masterid"))
-    return reply([encode(_cash(request, account.id))] if account else [])
-
-
-@routes.post("/v1/cashBalance/getcashbalancesnapshot")
+@routes.route("*", "/v1/cashBalance/getcashbalancesnapshot")
 async def show_snapshot(request: web.Request) -> web.Response:
     """Add up an account: cash, what today and this week realised, what closing everything now would bring."""
     form = Form(await read_body(request))
@@ -33,34 +16,19 @@ async def show_snapshot(request: web.Request) -> web.Response:
     form.check()
     if request.app[ACCOUNTS].get(account_id) is None:
         return reply({"errorText": "Access is denied"})
-    cash, open_profit = _cash(request, account_id), _open_profit(request, account_id)
+    book = request.app[EXCHANGE].book
+    cash, margin = book.money.cash(account_id, request.app[CLOCK]()), book.tables.margins[account_id]
+    open_profit = book.money.open_profit(account_id)
     return reply(
         {
             "totalCashValue": float(cash.amount),
             "totalPnL": float(open_profit + cash.realized_pnl),
+            "initialMargin": float(margin.initial_margin),
+            "maintenanceMargin": float(margin.maintenance_margin),
+            "fullInitialMargin": float(margin.full_initial_margin),
             "netLiq": float(cash.amount + open_profit),
             "openPnL": float(open_profit),
             "realizedPnL": float(cash.realized_pnl),
             "weekRealizedPnL": float(cash.week_realized_pnl),
         }
-    )
-
-
-def _cash(request: web.Request, account_id: int) -> CashBalance:
-    return request.app[EXCHANGE].book.positions.cash(account_id, request.app[CLOCK]())
-
-
-def _open_profit(request: web.Request, account_id: int) -> Decimal:
-    book = request.app[EXCHANGE].book
-    return sum(
-        (
-            book.positions.open_profit(
-                position,
-                book.prices.last(position.contract_id),
-                book.catalog.terms(position.contract_id).point_value,
-            )
-            for position in book.tables.positions.of(account_id)
-            if position.net_pos
-        ),
-        Decimal(0),
     )

@@ -1,4 +1,4 @@
-"""What a fill does to an account: first-in-first-out pairs, the net position, realised profit and cash."""
+"""What a fill does to a position: first-in-first-out pairs, net size, average price, realised profit."""
 
 from collections import deque
 from dataclasses import replace
@@ -6,20 +6,19 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from broker.paper import dates
-from broker.paper.accounts import STARTING_CASH
-from broker.paper.products import USD
-from broker.paper.rows import Action, CashBalance, Fill, FillPair, Position
+from broker.paper.products import Catalog
+from broker.paper.rows import Action, Fill, FillPair, Position
 from broker.paper.tables import Tables
 
-FIRST_CASH_ID = 660_000_000_000
 ZERO = Decimal(0)
 
 
 class Positions:
-    """Positions and cash of all accounts, kept as rows; open lots are found again from the fills."""
+    """Positions of all accounts, kept as rows; open lots are found again from the fills."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, catalog: Catalog) -> None:
         self._tables = tables
+        self._catalog = catalog
         self._lots: dict[tuple[int, int], deque[int]] = {}
         self._by_contract: dict[tuple[int, int], int] = {}
 
@@ -37,15 +36,24 @@ class Positions:
         position_id = self._by_contract.get((account_id, contract_id))
         return self._tables.positions[position_id].net_pos if position_id else 0
 
-    def apply(self, account_id: int, fill: Fill, point_value: Decimal) -> None:
-        """Book a new fill: pair it with open lots of the other side, then move position and cash."""
+    def apply(self, account_id: int, fill: Fill) -> Decimal:
+        """Return what a new fill realises, in dollars before fees.
+
+        It is paired with open lots of the other side, and its position moves.
+        """
         self._tables.fills.put(fill)
         position = self._position(account_id, fill)
-        realised = self._pair(position, fill) * point_value
+        points = self._pair(position, fill)
         position = _moved(position, fill)
         self._tables.positions.put(replace(position, net_price=self.average(account_id, fill.contract_id)))
-        if realised:
-            self._book_cash(account_id, realised, fill.timestamp)
+        return points * self._catalog.terms(fill.contract_id).point_value
+
+    def roll(self, now: datetime) -> None:
+        """Carry the open positions over into the trade date."""
+        today = dates.trade_date(now)
+        for position in self._tables.positions:
+            if position.net_pos and position.trade_date != today:
+                self._tables.positions.put(replace(_rolled(position, today), timestamp=now))
 
     def average(self, account_id: int, contract_id: int) -> Decimal | None:
         """Return the average price of the open lots, None when flat."""
@@ -53,36 +61,11 @@ class Positions:
         size = sum(abs(quantity) for quantity, _ in lots)
         return sum((abs(quantity) * price for quantity, price in lots), ZERO) / size if size else None
 
-    def open_profit(self, position: Position, mark: Decimal, point_value: Decimal) -> Decimal:
-        """Return what closing a position at `mark` would realise."""
+    def open_profit(self, position: Position, mark: Decimal) -> Decimal:
+        """Return what closing a position at `mark` would realise, in dollars and before fees."""
         lots = self._open_lots(position.account_id, position.contract_id)
-        return sum((quantity * (mark - price) for quantity, price in lots), ZERO) * point_value
-
-    def cash(self, account_id: int, now: datetime) -> CashBalance:
-        """Return an account's money with the counters of today's trade date and week."""
-        today = dates.trade_date(now)
-        row = next(iter(self._tables.cash_balances.of(account_id)), None)
-        if row is None:
-            row_id = FIRST_CASH_ID + account_id
-            return CashBalance(row_id, account_id, now, today, USD, STARTING_CASH, ZERO, ZERO)
-        return replace(
-            row,
-            realized_pnl=row.realized_pnl if row.trade_date == today else ZERO,
-            week_realized_pnl=row.week_realized_pnl if _week(row.trade_date) == _week(today) else ZERO,
-        )
-
-    def _book_cash(self, account_id: int, realised: Decimal, now: datetime) -> None:
-        before = self.cash(account_id, now)
-        self._tables.cash_balances.put(
-            replace(
-                before,
-                timestamp=now,
-                trade_date=dates.trade_date(now),
-                amount=before.amount + realised,
-                realized_pnl=before.realized_pnl + realised,
-                week_realized_pnl=before.week_realized_pnl + realised,
-            )
-        )
+        points = sum((quantity * (mark - price) for quantity, price in lots), ZERO)
+        return points * self._catalog.terms(position.contract_id).point_value
 
     def _position(self, account_id: int, fill: Fill) -> Position:
         key = account_id, fill.contract_id
@@ -163,8 +146,3 @@ def _moved(position: Position, fill: Fill) -> Position:
         sold=position.sold + sold,
         sold_value=position.sold_value + sold * fill.price,
     )
-
-
-def _week(day: date) -> tuple[int, int]:
-    calendar = day.isocalendar()
-    return calendar.year, calendar.week

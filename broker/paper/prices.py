@@ -19,26 +19,35 @@ class Prices:
         self._catalog = catalog
         self._table = table
 
+    def product_id(self, contract_id: int) -> int:
+        """Return the product of a contract: its months share one price."""
+        return self._catalog.product_id(contract_id)
+
     def last(self, contract_id: int) -> Decimal:
         """Return the last price of the contract's product."""
-        row = self._table.get(self._catalog.product_id(contract_id))
-        return row.last if row else self._catalog.terms(contract_id).base_price
+        return self._last(self._catalog.product_id(contract_id))
 
-    def move_to(self, contract_id: int, price: Decimal) -> None:
-        """Set the last price of the contract's product, snapped to its tick."""
-        self._store(contract_id, price, steps=0)
+    def move_to(self, product_id: int, price: Decimal) -> None:
+        """Set the last price of a product, snapped to its tick."""
+        self._store(product_id, price, steps=0)
 
     def trade(self, contract_id: int) -> Decimal:
         """Walk one step and return the price that an order gets there."""
-        product_id = self._catalog.product_id(contract_id)
+        return self.walk(self._catalog.product_id(contract_id))
+
+    def walk(self, product_id: int) -> Decimal:
+        """Move a product's market one step and return its price."""
         row = self._table.get(product_id)
         ticks = self._step(product_id, row.step + 1 if row else 1)
-        tick = self._catalog.terms(contract_id).tick
-        return self._store(contract_id, self.last(contract_id) + ticks * tick, steps=1)
+        tick = self._catalog.product_terms(product_id).tick
+        return self._store(product_id, self._last(product_id) + ticks * tick, steps=1)
 
-    def _store(self, contract_id: int, price: Decimal, steps: int) -> Decimal:
-        product_id = self._catalog.product_id(contract_id)
-        tick = self._catalog.terms(contract_id).tick
+    def _last(self, product_id: int) -> Decimal:
+        row = self._table.get(product_id)
+        return row.last if row else self._catalog.product_terms(product_id).base_price
+
+    def _store(self, product_id: int, price: Decimal, steps: int) -> Decimal:
+        tick = self._catalog.product_terms(product_id).tick
         last = max(tick, (price / tick).to_integral_value() * tick)
         row = self._table.get(product_id)
         self._table.put(Price(product_id, last, (row.step if row else 0) + steps))

@@ -7,7 +7,15 @@ from decimal import Decimal
 from typing import Any
 
 from broker.paper import dates
-from broker.paper.rows import Contract, ContractMaturity, Product
+from broker.paper.catalog_rows import (
+    Contract,
+    ContractGroup,
+    ContractMaturity,
+    Currency,
+    Exchange,
+    Product,
+    ProductSession,
+)
 from broker.paper.tables import Table
 
 MONTH_LETTERS = "FGHJKMNQUVXZ"
@@ -64,7 +72,9 @@ MICRO_CRUDE = Family(
     MONTH_LETTERS, MONTH_LETTERS, dates.micro_crude_last_day, _micro_crude_roll, time(13, 30)
 )
 GOLD = Family("GJMQVZ", "GJMQZ", dates.gold_last_day, _gold_roll, time(12, 30), dates.gold_first_notice)
+EXCHANGES = ("CME", "CBOT", "NYMEX", "COMEX")
 CME, CBOT, NYMEX, COMEX = 1, 2, 3, 4
+SESSION_HOURS = (time(17, 0), time(17, 0), time(16, 0), time(16, 0), time(17, 0))
 
 
 def _terms(root: str, description: str, venue: tuple[int, Family], numbers: tuple[str, str, str]) -> Terms:
@@ -93,17 +103,19 @@ class Catalog:
     """Products, maturities and contracts around one trade date."""
 
     def __init__(self, now: datetime) -> None:
-        self.products = Table("product", Product)
+        self.products = Table("product", Product, "exchange_id")
         self.maturities = Table("contractMaturity", ContractMaturity, "product_id")
         self.contracts = Table("contract", Contract, "contract_maturity_id")
         self.kinds: dict[str, Table[Any]] = {
-            table.kind: table for table in (self.products, self.maturities, self.contracts)
+            table.kind: table for table in _with_fixed(self.products, self.maturities, self.contracts)
         }
         self._terms: dict[int, Terms] = {}
         for place, terms in enumerate(PRODUCTS, 1):
             product = _product(place, terms)
             self.products.load(product)
             self._terms[product.id] = terms
+            self.kinds["contractGroup"].load(ContractGroup(product.contract_group_id, terms.root))
+            self.kinds["productSession"].load(ProductSession(product.id, *SESSION_HOURS))
         self._day = date.min
         self.refresh(now)
 
@@ -120,6 +132,10 @@ class Catalog:
         """Return the table line behind a contract id."""
         return self._terms[self.product_id(contract_id)]
 
+    def product_terms(self, product_id: int) -> Terms:
+        """Return the table line of a product."""
+        return self._terms[product_id]
+
     def product_id(self, contract_id: int) -> int:
         """Return the product behind a contract id."""
         return self.maturities[self.contracts[contract_id].contract_maturity_id].product_id
@@ -127,6 +143,20 @@ class Catalog:
     def is_expired(self, contract: Contract, now: datetime) -> bool:
         """Say whether a contract no longer trades."""
         return now >= self.maturities[contract.contract_maturity_id].expiration_date
+
+    def is_about_to_expire(self, contract_id: int, now: datetime) -> bool:
+        """Say whether only closing orders pass: on the last trade date, and from first notice on."""
+        maturity = self.maturities[self.contracts[contract_id].contract_maturity_id]
+        notice = maturity.first_intent_date
+        last_day = dates.trade_date(now) >= dates.trade_date(maturity.expiration_date)
+        return last_day or (notice is not None and now >= notice)
+
+    def next_month(self, contract: Contract, step: int) -> Contract | None:
+        """Return the contract of the same product some months later, or earlier for a negative step."""
+        product_id = self.product_id(contract.id)
+        months = sorted(self.maturities.of(product_id), key=lambda month: month.expiration_month)
+        place = next(n for n, month in enumerate(months) if month.id == contract.contract_maturity_id) + step
+        return self.contracts.of(months[place].id)[0] if 0 <= place < len(months) else None
 
     def suggest(self, text: str, limit: int, now: datetime) -> list[Contract]:
         """Return living contracts whose name starts with `text`, the nearest expiry first."""
@@ -150,6 +180,17 @@ class Catalog:
             self.maturities.load(replace(maturity, product_id=product_id, is_front=is_front))
             name = f"{terms.root}{letter}{year % 10}"
             self.contracts.load(Contract(3_000_000 + offset, name, maturity.id))
+
+
+def _with_fixed(*tables: Table[Any]) -> list[Table[Any]]:
+    """Add the small kinds around products; groups and sessions are filled product by product."""
+    currencies = Table("currency", Currency)
+    currencies.load(Currency(USD, "USD", "$"))
+    exchanges = Table("exchange", Exchange)
+    for number, name in enumerate(EXCHANGES, 1):
+        exchanges.load(Exchange(number, name))
+    groups, sessions = Table("contractGroup", ContractGroup), Table("productSession", ProductSession, "id")
+    return [*tables, currencies, exchanges, groups, sessions]
 
 
 def _can_be_front(family: Family, year: int, month: int, day: date) -> bool:

@@ -1,6 +1,7 @@
 """The reading operations, the same for every kind of row: list, item, items, deps, ldeps, find, suggest."""
 
-from collections.abc import Callable
+from collections import ChainMap
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -15,8 +16,12 @@ DEFAULT_SUGGESTIONS = 10
 ALWAYS = "item items deps ldeps"
 # What the official document lists for each kind, without the look-ups that never match a nameless row.
 OPERATIONS = {
+    "currency": "list find suggest item items",
+    "exchange": "list find suggest item items",
+    "contractGroup": "list find suggest item items",
+    "productSession": ALWAYS,
     "account": f"list find suggest {ALWAYS}",
-    "product": "list find suggest item items",
+    "product": f"list find suggest {ALWAYS}",
     "contract": f"find {ALWAYS}",
     "contractMaturity": ALWAYS,
     "order": f"list {ALWAYS}",
@@ -26,7 +31,15 @@ OPERATIONS = {
     "executionReport": f"list find {ALWAYS}",
     "fill": f"list {ALWAYS}",
     "fillPair": f"list {ALWAYS}",
+    "fillFee": f"list {ALWAYS}",
     "position": f"list {ALWAYS}",
+    "cashBalance": f"list {ALWAYS}",
+    "marginSnapshot": f"list {ALWAYS}",
+    "accountRiskStatus": f"list {ALWAYS}",
+    "userAccountAutoLiq": f"list {ALWAYS}",
+    "userAccountPositionLimit": ALWAYS,
+    "userAccountRiskParameter": ALWAYS,
+    "tradingPermission": f"list {ALWAYS}",
 }
 
 
@@ -102,6 +115,9 @@ def _limit(request: web.Request) -> int:
 def _source(kind: str) -> Source:
     if kind == "account":
         return lambda app: app[ACCOUNTS]
-    if kind in ("product", "contract", "contractMaturity"):
-        return lambda app: app[EXCHANGE].book.catalog.kinds[kind]
-    return lambda app: app[EXCHANGE].book.tables.kinds[kind]
+    return lambda app: _tables(app)[kind]
+
+
+def _tables(app: web.Application) -> Mapping[str, Table[Any]]:
+    book = app[EXCHANGE].book
+    return ChainMap(book.tables.kinds, book.catalog.kinds)

@@ -19,14 +19,42 @@ class Action(StrEnum):
 class OrdStatus(StrEnum):
     PENDING_NEW = "PendingNew"
     WORKING = "Working"
+    SUSPENDED = "Suspended"
+    PENDING_REPLACE = "PendingReplace"
+    PENDING_CANCEL = "PendingCancel"
     FILLED = "Filled"
     CANCELED = "Canceled"
+    REJECTED = "Rejected"
+    EXPIRED = "Expired"
+
+
+class OrderType(StrEnum):
+    """The kinds of order that the paper broker carries out."""
+
+    MARKET = "Market"
+    LIMIT = "Limit"
+    STOP = "Stop"
+    STOP_LIMIT = "StopLimit"
+    TRAILING_STOP = "TrailingStop"
+    MIT = "MIT"
+
+
+class TimeInForce(StrEnum):
+    DAY = "Day"
+    GTC = "GTC"
+    GTD = "GTD"
+    IOC = "IOC"
+    FOK = "FOK"
 
 
 class CommandStatus(StrEnum):
     PENDING = "Pending"
     RISK_PASSED = "RiskPassed"
+    RISK_REJECTED = "RiskRejected"
     AT_EXECUTION = "AtExecution"
+    EXECUTION_REJECTED = "ExecutionRejected"
+    EXECUTION_SUSPENDED = "ExecutionSuspended"
+    ON_HOLD = "OnHold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,40 +74,6 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Product:
-    id: int
-    name: str
-    currency_id: int
-    product_type: str
-    description: str
-    exchange_id: int
-    contract_group_id: int
-    status: str
-    months: str
-    value_per_point: Decimal
-    price_format_type: str
-    price_format: int
-    tick_size: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class ContractMaturity:
-    id: int
-    product_id: int
-    expiration_month: int
-    expiration_date: datetime
-    is_front: bool
-    first_intent_date: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Contract:
-    id: int
-    name: str
-    contract_maturity_id: int
-
-
-@dataclass(frozen=True, slots=True)
 class Order:
     id: int
     account_id: int
@@ -88,15 +82,25 @@ class Order:
     action: Action
     ord_status: OrdStatus
     admin: bool
+    oco_id: int | None = None
+    parent_id: int | None = None
+    linked_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class OrderVersion:
+    """The terms of an order. Its ids are 0 until a command has brought it in; then `id` is the command's."""
+
     id: int
     order_id: int
     order_qty: int
-    order_type: str
-    time_in_force: str | None = None
+    order_type: OrderType
+    price: Decimal | None = None
+    stop_price: Decimal | None = None
+    max_show: int | None = None
+    peg_difference: Decimal | None = None
+    time_in_force: TimeInForce | None = None
+    expire_time: datetime | None = None
     text: str | None = None
 
 
@@ -108,7 +112,7 @@ class Command:
     command_type: str
     command_status: CommandStatus
     sender_id: int
-    user_session_id: int
+    user_session_id: int | None
     is_automated: bool
     cl_ord_id: str | None = None
 
@@ -120,6 +124,8 @@ class CommandReport:
     timestamp: datetime
     command_status: CommandStatus
     ord_status: OrdStatus
+    reject_reason: str | None = None
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +145,8 @@ class ExecutionReport:
     avg_px: Decimal | None = None
     last_qty: int | None = None
     last_px: Decimal | None = None
+    reject_reason: str | None = None
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +163,27 @@ class Fill:
     price: Decimal
     active: bool
     finally_paired: int
+
+
+@dataclass(frozen=True, slots=True)
+class FillFee:
+    """What one fill (its id) cost, for all its contracts together."""
+
+    id: int
+    clearing_fee: Decimal
+    clearing_currency_id: int
+    exchange_fee: Decimal
+    exchange_currency_id: int
+    nfa_fee: Decimal
+    nfa_currency_id: int
+    brokerage_fee: Decimal
+    brokerage_currency_id: int
+    ip_fee: Decimal
+    ip_currency_id: int
+    commission: Decimal
+    commission_currency_id: int
+    order_routing_fee: Decimal
+    order_routing_currency_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +219,8 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class CashBalance:
-    """Money of one account. `realized_pnl` counts the trade date, `week_realized_pnl` its calendar week."""
+    """Money of one account. `realized_pnl` counts the trade date, `week_realized_pnl` its calendar week,
+    both before fees; `amount` is after fees, and `amount_sod` what it was when the trade date began."""
 
     id: int
     account_id: int
@@ -200,6 +230,7 @@ class CashBalance:
     amount: Decimal
     realized_pnl: Decimal
     week_realized_pnl: Decimal
+    amount_sod: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,3 +240,20 @@ class Price:
     id: int
     last: Decimal
     step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What only the broker knows of an order (its id). Never on the wire.
+
+    `parts` are the quantities its next fills come in, `held` keeps it from filling, `triggered` says that its
+    stop was reached, `stop` is where a trailing stop stands now, and `reject_reason` is a refusal to come.
+    """
+
+    id: int
+    parts: tuple[int, ...] = ()
+    held: bool = False
+    triggered: bool = False
+    stop: Decimal | None = None
+    reject_reason: str | None = None
+    reject_text: str | None = None

@@ -4,10 +4,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from broker.paper import rows, wire
+from broker.paper import risk_rows, rows, wire
 from broker.paper.wire import Row
 
 FIRST_ID = 663_695_020_000
+# Kinds that are the broker's own business: journalled, and never on the wire.
+HIDDEN_KINDS = frozenset({"price", "progress", "draft"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,14 @@ class Table[R: Row]:
         """Return the dependants of one master, oldest first."""
         return [self._rows[row_id] for row_id in self._by_master.get(master_id, ())]
 
+    def master_of(self, row: R) -> int:
+        """Return the id of the row that a row depends on."""
+        return int(getattr(row, self._master))
+
+    def last_of(self, master_id: int) -> R:
+        """Return the newest dependant of one master."""
+        return self._rows[self._by_master[master_id][-1]]
+
     def named(self, name: str) -> R | None:
         """Return the row of exactly this name."""
         row_id = self._by_name.get(name)
@@ -98,21 +108,28 @@ class Tables:
         self.fill_pairs = Table("fillPair", rows.FillPair, "position_id", self._log)
         self.positions = Table("position", rows.Position, "account_id", self._log)
         self.cash_balances = Table("cashBalance", rows.CashBalance, "account_id", self._log)
+        self.fill_fees = Table("fillFee", rows.FillFee, "id", self._log)
+        self.margins = Table("marginSnapshot", risk_rows.MarginSnapshot, "id", self._log)
+        self.risk_statuses = Table("accountRiskStatus", risk_rows.AccountRiskStatus, "id", self._log)
+        self.auto_liqs = Table("userAccountAutoLiq", risk_rows.UserAccountAutoLiq, "id", self._log)
+        self.position_limits = Table(
+            "userAccountPositionLimit", risk_rows.UserAccountPositionLimit, "account_id", self._log
+        )
+        self.risk_parameters = Table(
+            "userAccountRiskParameter",
+            risk_rows.UserAccountRiskParameter,
+            "user_account_position_limit_id",
+            self._log,
+        )
+        self.trading_permissions = Table(
+            "tradingPermission", risk_rows.TradingPermission, "user_id", self._log
+        )
         self.prices = Table("price", rows.Price, log=self._log)
+        self.progress = Table("progress", rows.Progress, log=self._log)
+        # The terms that a Modify command on its way asks for, under that command's id.
+        self.drafts = Table("draft", rows.OrderVersion, log=self._log)
         self.kinds: dict[str, Table[Any]] = {
-            table.kind: table
-            for table in (
-                self.orders,
-                self.order_versions,
-                self.commands,
-                self.command_reports,
-                self.execution_reports,
-                self.fills,
-                self.fill_pairs,
-                self.positions,
-                self.cash_balances,
-                self.prices,
-            )
+            table.kind: table for table in vars(self).values() if isinstance(table, Table)
         }
 
     def new_id(self) -> int:

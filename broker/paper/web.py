@@ -1,6 +1,7 @@
 """What every route shares: the keys of the application, bodies and queries read, JSON written."""
 
 import json
+from http import HTTPStatus
 from typing import Any, NoReturn
 
 from aiohttp import web
@@ -8,7 +9,7 @@ from aiohttp import web
 from broker.paper.accounts import User
 from broker.paper.exchange import Clock, Exchange
 from broker.paper.rows import Account
-from broker.paper.sessions import Session, Sessions
+from broker.paper.sessions import DENIED, Session, Sessions
 from broker.paper.tables import Table
 from broker.paper.wire import Json, dump
 
@@ -18,6 +19,16 @@ SESSIONS = web.AppKey("sessions", Sessions)
 USER = web.AppKey("user", User)
 CLOCK: web.AppKey[Clock] = web.AppKey("clock")
 SESSION = web.RequestKey("session", Session)
+# The body of a request that came over the socket.
+BODY = web.RequestKey("body", bytes)
+API = "/v1"
+# What is not Tradovate's: the price feed and, where they are on, scenarios.
+PREFIX = "/paper"
+SCENARIOS = web.AppKey("scenarios", bool)
+
+
+class MissingParameter(web.HTTPBadRequest):
+    """A query parameter that must be there is not. The socket answers 404 to it."""
 
 
 def session_of(request: web.Request) -> Session:
@@ -25,10 +36,20 @@ def session_of(request: web.Request) -> Session:
     return request[SESSION]
 
 
+async def body_bytes(request: web.Request) -> bytes:
+    """Return a request's body as it was sent. Raises HTTPBadRequest."""
+    if BODY in request:
+        return request[BODY]
+    try:
+        return await request.read()
+    except web.RequestPayloadError:
+        raise web.HTTPBadRequest(text="Malformed body") from None
+
+
 async def read_body(request: web.Request) -> Json:
     """Return the JSON object in a request's body. Raises HTTPBadRequest."""
     try:
-        body = json.loads(await request.read(), parse_constant=_refuse_constant)
+        body = json.loads(await body_bytes(request), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         raise web.HTTPBadRequest(text="Malformed JSON") from None
     if not isinstance(body, dict):
@@ -37,9 +58,9 @@ async def read_body(request: web.Request) -> Json:
 
 
 def query_text(request: web.Request, name: str) -> str:
-    """Return a query parameter. Raises HTTPBadRequest when it is missing."""
+    """Return a query parameter. Raises MissingParameter."""
     if name not in request.query:
-        raise web.HTTPBadRequest(text=f"Query parameter {name} is required")
+        raise MissingParameter(text=f"Query parameter {name} is required")
     return request.query[name]
 
 
@@ -64,6 +85,18 @@ def reply(value: Any) -> web.Response:
 def reply_text(text: str) -> web.Response:
     """Answer 200 with text that is JSON already."""
     return web.Response(body=text.encode(), content_type="application/json")
+
+
+def reply_status(status: int, text: str | None = None) -> web.Response:
+    """Answer with an error and plain text. A 429 has no body, as Tradovate's has none."""
+    usual = {401: DENIED, 429: ""}
+    words = usual.get(status, HTTPStatus(status).phrase) if text is None else text
+    return web.Response(status=status, text=words)
+
+
+def path_of(request: web.Request) -> str:
+    """Return the path of an operation as the official document writes it, without the version."""
+    return request.rel_url.path.removeprefix(API)
 
 
 def _refuse_constant(word: str) -> NoReturn:

@@ -3,15 +3,19 @@
 import json
 from collections.abc import Callable
 from dataclasses import fields
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
-from typing import Any, Protocol, get_args, get_type_hints
+from typing import Any, Protocol, get_args, get_origin, get_type_hints
 
 type Json = dict[str, Any]
 
-_ODD_NAMES = {"realized_pnl": "realizedPnL", "week_realized_pnl": "weekRealizedPnL"}
+_ODD_NAMES = {
+    "realized_pnl": "realizedPnL",
+    "week_realized_pnl": "weekRealizedPnL",
+    "amount_sod": "amountSOD",
+}
 
 
 class Row(Protocol):
@@ -55,11 +59,17 @@ def _date_parts(day: date) -> Json:
     return {"year": day.year, "month": day.month, "day": day.day}
 
 
+def _time_parts(at: time) -> Json:
+    return {"hour": at.hour, "minute": at.minute}
+
+
 type _Convert = Callable[[Any], Any] | None
 _CONVERSIONS: dict[type, tuple[_Convert, _Convert]] = {
     datetime: (iso, datetime.fromisoformat),
     date: (_date_parts, lambda parts: date(**parts)),
+    time: (_time_parts, lambda parts: time(**parts)),
     Decimal: (float, Decimal),
+    tuple: (list, tuple),
 }
 
 
@@ -67,18 +77,21 @@ _CONVERSIONS: dict[type, tuple[_Convert, _Convert]] = {
 def _plan(row_type: type[Row]) -> tuple[tuple[str, str, _Convert, _Convert], ...]:
     hints = get_type_hints(row_type)
     return tuple(
-        (field.name, _wire_name(field.name), *_conversion(hints[field.name]))
+        (field.name, wire_name(field.name), *_conversion(hints[field.name]))
         for field in fields(row_type)  # type: ignore[arg-type]
     )
 
 
 def _conversion(hint: Any) -> tuple[_Convert, _Convert]:
+    if get_origin(hint) is tuple:
+        return _CONVERSIONS[tuple]
     plain = next((part for part in get_args(hint) if part is not type(None)), hint)
     if issubclass(plain, StrEnum):
         return None, plain
     return _CONVERSIONS.get(plain, (None, None))
 
 
-def _wire_name(attribute: str) -> str:
+def wire_name(attribute: str) -> str:
+    """Return the wire's name of a row's attribute."""
     head, *rest = attribute.split("_")
     return _ODD_NAMES.get(attribute) or head + "".join(word.capitalize() for word in rest)

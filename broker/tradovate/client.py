@@ -1,14 +1,15 @@
 """The port, spoken to Tradovate's REST interface (official OpenAPI document of December 2025)."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from datetime import datetime, timedelta
+from threading import Event
 from typing import Self
 
 import httpx
 
-from broker.base import BrokerContract, BrokerRefused
+from broker.base import BrokerContract, BrokerRefused, Change, Connected
 from broker.logins import LoginStore, Share
 from broker.tradovate.auth import Session
 from broker.tradovate.clocks import ahead_s
@@ -50,6 +51,7 @@ class TradovateBroker(Placing, Looking, Managing):
         )
         super().__init__(session, monotonic, is_paper=paper)
         self._contracts = ContractBook(self, now)
+        self._socket_url = base_url.replace("http", "ws", 1).rstrip("/") + "/websocket"
 
     @property
     def clock_offset_s(self) -> float | None:
@@ -104,6 +106,13 @@ class TradovateBroker(Placing, Looking, Managing):
         deadline = self.deadline(timeout_s)
         product = self._contracts.product(root, deadline)
         return self.one(PRODUCT_SESSION_ITEM, product.id, deadline=deadline)
+
+    def changes(self, stop: Event) -> Iterator[Connected | Change | None]:
+        """Yield what changes, by user sync. WebSocket: authorize, user/syncrequest"""
+        # Only the follower needs it, and it takes as long to import as a tenth of a cold start.
+        from broker.tradovate.stream import UserStream  # noqa: PLC0415
+
+        return UserStream(self._socket_url, self._session, monotonic=self._monotonic).changes(stop)
 
     def for_refresh(self) -> Self:
         """Return this client for questions that come last when the login's requests run short."""

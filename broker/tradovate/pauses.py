@@ -43,13 +43,14 @@ class Pauses:
     ) -> None:
         """Keep to a penalty or a lock-out; its ticket is for the request that `key` tells apart.
 
+        That of a captcha is of no use to a program, which asks anew after an hour.
         A lock-out concerns whatever is asked with a token, where the request had one.
         """
         wait_s = throttled.retry_after_s
         until = self._now() + (CAPTCHA_PAUSE if wait_s is None else timedelta(seconds=wait_s))
         is_wide = with_token and isinstance(throttled, LockedOut)
         self._pause(EVERYTHING if is_wide else endpoint, Pause(until))
-        if throttled.ticket and key:
+        if throttled.ticket and key and wait_s is not None:
             self._pause(f"{endpoint} {key}", Pause(until, ticket=throttled.ticket))
 
     def refuse(self, endpoint: str, refusal: str, credentials: str, lasting: timedelta) -> None:

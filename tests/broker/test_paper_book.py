@@ -5,14 +5,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broker.paper import costs
 from broker.paper.accounts import STARTING_CASH
-from broker.paper.book import Book, NewOrder, Origin
+from broker.paper.book import Book
 from broker.paper.prices import Prices
 from broker.paper.products import Catalog
-from broker.paper.rows import Action, CommandStatus, Fill, Order, OrdStatus, Position
+from broker.paper.requests import NewOrder, Origin, RefusedError
+from broker.paper.rows import (
+    Action,
+    CommandStatus,
+    Fill,
+    Order,
+    OrderType,
+    OrderVersion,
+    OrdStatus,
+    Position,
+)
 from broker.paper.tables import Tables
 
 ACCOUNT = 1_100_001
+MES_FEE = Decimal("0.85")
 NOON = datetime(2026, 11, 24, 18, 0, tzinfo=UTC)
 ORIGIN = Origin(user_id=1, session_id=2, is_automated=True, cl_ord_id="desk-1")
 
@@ -30,13 +42,19 @@ def contract_of(book: Book, name: str = "MESZ6") -> int:
 
 def trade(book: Book, quantity: int, price: str = "6840", now: datetime = NOON, name: str = "MESZ6") -> Fill:
     """Fill one market order near a price; a negative quantity sells."""
+    return book.tables.fills.of(place(book, quantity, price, now, name).id)[0]
+
+
+def place(book: Book, quantity: int, price: str, now: datetime = NOON, name: str = "MESZ6") -> Order:
+    """Send one market order near a price, which is rejected where the account's margin is too small."""
     contract_id = contract_of(book, name)
-    book.prices.move_to(contract_id, Decimal(price))
+    book.move_price(book.catalog.product_id(contract_id), Decimal(price), now)
     action = Action.BUY if quantity > 0 else Action.SELL
-    order = book.accept(NewOrder(ACCOUNT, contract_id, action, abs(quantity)), ORIGIN, now)
-    book.work(order.id, now)
-    book.fill(order.id, now)
-    return book.tables.fills.of(order.id)[0]
+    return book.place(NewOrder(ACCOUNT, contract_id, action, at_market(abs(quantity))), ORIGIN, now)
+
+
+def at_market(quantity: int) -> OrderVersion:
+    return OrderVersion(0, 0, quantity, OrderType.MARKET)
 
 
 def only_position(book: Book) -> Position:
@@ -173,10 +191,11 @@ def test_realised_profit_counts_in_cash_with_the_point_value() -> None:
 
     exit_fill = trade(book, -2, "6850")
 
-    cash = book.positions.cash(ACCOUNT, NOON)
+    cash = book.money.cash(ACCOUNT, NOON)
     profit = (exit_fill.price - entry.price) * 2 * 5
+    fees = 4 * MES_FEE
     assert (cash.amount, cash.realized_pnl, cash.week_realized_pnl) == (
-        STARTING_CASH + profit,
+        STARTING_CASH + profit - fees,
         profit,
         profit,
     )
@@ -186,9 +205,9 @@ def test_new_trade_date_starts_the_daily_result_at_zero() -> None:
     book = make_book()
     trade(book, 1, "6840")
     trade(book, -1, "6850")
-    before = book.positions.cash(ACCOUNT, NOON)
+    before = book.money.cash(ACCOUNT, NOON)
 
-    after = book.positions.cash(ACCOUNT, NOON + timedelta(days=1))
+    after = book.money.cash(ACCOUNT, NOON + timedelta(days=1))
 
     assert (after.amount, after.realized_pnl) == (before.amount, Decimal(0))
     assert after.week_realized_pnl == before.week_realized_pnl != 0
@@ -196,13 +215,12 @@ def test_new_trade_date_starts_the_daily_result_at_zero() -> None:
 
 def test_cancel_of_a_working_order_ends_it_without_a_fill() -> None:
     book = make_book()
-    order = book.accept(NewOrder(ACCOUNT, contract_of(book), Action.BUY, 1), ORIGIN, NOON)
+    order = book.accept(NewOrder(ACCOUNT, contract_of(book), Action.BUY, at_market(1)), ORIGIN, NOON)
     book.work(order.id, NOON)
 
     command_id = book.cancel(order.id, ORIGIN, NOON)
-    book.fill(order.id, NOON)
+    book.match(order.id, NOON)
 
-    assert command_id
     assert book.tables.orders[order.id].ord_status is OrdStatus.CANCELED
     assert book.tables.commands[command_id].command_type == "Cancel"
     assert list(book.tables.fills) == []
@@ -212,9 +230,10 @@ def test_cancel_of_a_filled_order_is_refused() -> None:
     book = make_book()
     fill = trade(book, 1)
 
-    command_id = book.cancel(fill.order_id, ORIGIN, NOON)
+    with pytest.raises(RefusedError) as refused:
+        book.cancel(fill.order_id, ORIGIN, NOON)
 
-    assert command_id is None
+    assert refused.value.refusal.reason == "TooLate"
     assert book.tables.orders[fill.order_id].ord_status is OrdStatus.FILLED
 
 
@@ -232,7 +251,7 @@ def test_any_trades_make_positions_that_are_the_sum_of_fills(trades: Trades) -> 
     book = make_book()
 
     for quantity, ticks, name in trades:
-        trade(book, quantity, str(ticks * Decimal("0.25")), name=name)
+        place(book, quantity, str(ticks * Decimal("0.25")), name=name)
 
     for position in book.tables.positions:
         fills = [fill for fill in book.tables.fills if fill.contract_id == position.contract_id]
@@ -248,22 +267,15 @@ def test_any_trades_make_cash_and_open_profit_add_up(trades: Trades) -> None:
     book = make_book()
 
     for quantity, ticks, name in trades:
-        trade(book, quantity, str(ticks * Decimal("0.25")), name=name)
+        place(book, quantity, str(ticks * Decimal("0.25")), name=name)
 
     # What the account is worth is what it paid and received, and what it still holds at the last price.
     worth = STARTING_CASH
     for fill in book.tables.fills:
         gain = book.prices.last(fill.contract_id) - fill.price
         worth += fill.action.sign * fill.qty * gain * book.catalog.terms(fill.contract_id).point_value
-    open_profit = sum(
-        book.positions.open_profit(
-            position,
-            book.prices.last(position.contract_id),
-            book.catalog.terms(position.contract_id).point_value,
-        )
-        for position in book.tables.positions
-    )
-    assert book.positions.cash(ACCOUNT, NOON).amount + open_profit == worth
+        worth -= costs.total(book.tables.fill_fees[fill.id])
+    assert book.money.cash(ACCOUNT, NOON).amount + book.money.open_profit(ACCOUNT) == worth
 
 
 @pytest.mark.parametrize("price", ["6840.00", "6841.75", "6841.80", "0.01"])

@@ -258,8 +258,9 @@ def test_round_trip_leaves_a_flat_row_a_pair_and_its_profit(client: httpx.Client
     profit = (pair["sellPrice"] - pair["buyPrice"]) * pair["qty"] * 5
     money = client.post("/cashBalance/getcashbalancesnapshot", json={"accountId": ACCOUNT}).json()
     assert (money["realizedPnL"], money["openPnL"]) == (profit, 0)
-    assert money["totalCashValue"] == money["netLiq"] == 50_000 + profit
-    assert [row["amount"] for row in get(client, "/cashBalance/list")] == [50_000 + profit, 50_000]
+    fees = 4 * 0.85
+    assert money["totalCashValue"] == money["netLiq"] == 50_000 + profit - fees
+    assert [row["amount"] for row in get(client, "/cashBalance/list")] == [50_000 + profit - fees, 50_000]
 
 
 def test_open_position_shows_profit_at_the_last_price(client: httpx.Client) -> None:
@@ -270,7 +271,7 @@ def test_open_position_shows_profit_at_the_last_price(client: httpx.Client) -> N
 
     money = client.post("/cashBalance/getcashbalancesnapshot", json={"accountId": ACCOUNT}).json()
     assert money["openPnL"] == (fills[1]["price"] - fills[0]["price"]) * 5
-    assert money["netLiq"] == 50_000 + money["openPnL"]
+    assert money["netLiq"] == 50_000 + money["openPnL"] - 0.85
 
 
 @pytest.mark.parametrize("who", [{"accountId": None}, {"accountSpec": None}, {"accountSpec": "paper"}])
@@ -287,7 +288,8 @@ def test_account_may_be_named_in_either_way(client: httpx.Client, who: dict[str,
         ({"symbol": "MES1!"}, "InvalidContract"),
         ({"symbol": "MESZ2026"}, "InvalidContract"),
         ({"symbol": "MESU6"}, "InvalidContract"),
-        ({"orderType": "Limit", "price": 6840}, "Unsupported"),
+        ({"orderType": "QTS"}, "Unsupported"),
+        ({"orderType": "Limit", "price": 6840.1}, "InvalidPrice"),
         ({"orderQty": 101}, "MaxOrderQtyLimitReached"),
         ({"accountId": 9}, "Unauthorized"),
         ({"accountSpec": "PAPER-2"}, "Unauthorized"),

@@ -140,7 +140,7 @@ def test_order_that_the_disk_refuses_is_not_acknowledged_and_stops_the_broker(
     start: Start, journal: Path
 ) -> None:
     limited = (
-        "import resource, runpy; resource.setrlimit(resource.RLIMIT_FSIZE, (3_000, 3_000));"
+        "import resource, runpy; resource.setrlimit(resource.RLIMIT_FSIZE, (4_500, 4_500));"
         " runpy.run_module('broker.paper', run_name='__main__')"
     )
     broker = start("--data", str(journal), program=("-c", limited))

@@ -55,7 +55,7 @@ from tests.broker.wire import (
 )
 
 DOCUMENT = json.loads(
-    (Path(__file__).parents[1] / "data" / "tradovate-openapi-excerpt.json").read_text(encoding="utf-8")
+    (Path(__file__).parents[1] / "data" / "tradovate-openapi.json").read_text(encoding="utf-8")
 )
 MOMENT = datetime(2026, 11, 23, 15, 0, 0, 250_000, UTC)
 MES = BrokerContract(

@@ -25,7 +25,7 @@ class PaperBroker:
                 [
                     *(sys.executable, "-m", "broker.paper", "--port", "0", "--data", str(journal)),
                     *("--latency", str(latency_s), "--no-sync", "--user", "paper"),
-                    *("--password", self.password),
+                    *("--password", self.password, "--scenarios"),
                 ],
                 cwd=ROOT,
                 stdout=subprocess.PIPE,
@@ -64,6 +64,11 @@ class PaperBroker:
             "/order/placeorder", json={**order, "orderType": "Market"}, headers=self._authorization
         )
         assert "orderId" in reply.json(), reply.text
+
+    def scenario(self, page: str, body: dict[str, Any]) -> None:
+        """Let something go wrong, or go on."""
+        address = f"{self.url.removesuffix('/v1')}/paper/{page}"
+        self.client.post(address, json=body).raise_for_status()
 
     def stop(self) -> None:
         self.client.close()

@@ -73,7 +73,6 @@ def test_new_account_is_written_down(panel: Client) -> None:
         "credentials": [None, "TRADOVATE"],
         "sign_off_anew": [None, False],
         "enabled": [None, True],
-        "flat_by": [None, None],
     }
 
 

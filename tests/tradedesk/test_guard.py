@@ -11,14 +11,16 @@ from pytest_django.fixtures import Settings
 from broker.base import BrokerAccount, BrokerRefused
 from broker.tradovate.client import TradovateBroker
 from strategy.sessions import next_daily_close
-from tests.builders import make_account, make_bot, make_order
+from tests.builders import confirm_calendars, make_account, make_bot, make_order
 from tests.fakes import START
 from tests.posting import Teller
 from tests.telling import BLUE, RED
 from tradedesk import checks, wiring
 from tradedesk.models import Account, AuditEntry, Bot, Environment, Incident
 from tradedesk.services.arming import CODE_LASTS, NotArmed, VerifiedCode, arm, is_armed
+from tradedesk.services.desk import Desk
 from tradedesk.services.identity import check_address
+from tradedesk.services.reconciliation import reconcile
 
 FOUND = BrokerAccount(7, "DEMO7", active=True)
 
@@ -129,7 +131,7 @@ def test_person_signs_the_account_off_anew(
 
     panel.post(f"/admin/tradedesk/account/{account.pk}/change/", {**form, "sign_off_anew": "on"})
 
-    assert AuditEntry.objects.get().detail == {"sign_off_anew": [None, True]}
+    assert AuditEntry.objects.get().detail["sign_off_anew"] == [None, True]
     assert link(account) == listed[0]
     account.refresh_from_db()
     assert (account.broker_account_id, account.broker_account_name) == (8, "DEMO8")
@@ -224,9 +226,11 @@ def test_account_without_real_money_is_always_armed_and_cannot_be(account: Accou
 
 
 @pytest.fixture
-def live_bot(bot: Bot) -> Bot:
+def live_bot(bot: Bot, desk: Desk) -> Bot:
     # As if a person had released it, which no interface offers.
-    Account.objects.update(environment="live", credentials="LIVE")
+    Account.objects.update(environment="live", credentials="LIVE", daily_loss=500, drawdown=1000)
+    confirm_calendars()
+    reconcile(desk, Account.objects.all())
     return bot
 
 

@@ -1,5 +1,6 @@
 """The limits of bots and accounts, from the alert to the broker and to the trading state."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -9,8 +10,8 @@ from django.test.utils import CaptureQueriesContext
 
 from broker.base import BrokerThrottled
 from strategy.gate import Check
-from tests.builders import make_account, make_bot, make_order, make_strategy, make_token
-from tests.fakes import FakeBroker, FakeClock
+from tests.builders import confirm_calendars, make_account, make_bot, make_order, make_strategy, make_token
+from tests.fakes import START, FakeBroker, FakeClock
 from tests.posting import Teller
 from tests.telling import BLUE, DOWN, LEFT_BEHIND_S, RED, UP, said, sent
 from tests.tradedesk.test_races import during
@@ -433,7 +434,8 @@ def test_opening_needs_clocks_that_agree(
 def test_live_opens_one_contract_with_its_losses_limited(
     tell: Teller, desk: Desk, broker: FakeBroker, size: int, fields: dict[str, int], reason: str
 ) -> None:
-    limit(Account, environment=Environment.LIVE, **fields)
+    confirm_calendars()
+    limit(Account, environment=Environment.LIVE, armed_until=START + timedelta(hours=5), **fields)
     limit(Bot, size=size)
     read_money(desk, broker, 50_000)
 

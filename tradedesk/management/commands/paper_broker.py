@@ -18,6 +18,7 @@ class Command(BaseCommand):
             super().create_parser(*names, **kwargs),
             "manage.py paper_broker --port 9100",
             "manage.py paper_broker --port 9100 --data /tmp/practice.journal --latency 0.2",
+            "manage.py paper_broker --port 9100 --bars MES=bars.csv --bar-seconds 2 --sessions",
             "PAPER_BROKER_URL=http://127.0.0.1:9100/v1 make run      in another terminal, to trade on it",
         )
 
@@ -26,13 +27,26 @@ class Command(BaseCommand):
         parser.add_argument("--data", help="file that remembers every order (paper-PORT.journal in var/)")
         parser.add_argument("--seed", default="7", help="chooses the made-up prices (7)")
         parser.add_argument("--latency", default="0", help="seconds to wait before answering an order (0)")
+        parser.add_argument(
+            "--bars",
+            action="append",
+            default=[],
+            metavar="ROOT=FILE",
+            help="move a price through the bars of a CSV file with time,open,high,low,close",
+        )
+        parser.add_argument("--bar-seconds", default="1", help="seconds to play a bar in (1)")
+        parser.add_argument("--walk", default="0", help="seconds between steps of the prices in use (off)")
+        parser.add_argument("--sessions", action="store_true", help="keep the exchange's hours")
+        parser.add_argument("--limits", action="store_true", help="keep Tradovate's limits on requests")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         # The journal of `make run` belongs to the broker that it started itself.
         data = options["data"] or settings.VAR_DIR / f"paper-{options['port']}.journal"
         words = {"--port": options["port"], "--data": data, "--seed": options["seed"]}
-        words["--latency"] = options["latency"]
+        words |= {f"--{name}": options[name.replace("-", "_")] for name in ("latency", "bar-seconds", "walk")}
         settings.VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.chdir(settings.BASE_DIR)
         arguments = [str(part) for pair in words.items() for part in pair]
+        arguments += [part for bars in options["bars"] for part in ("--bars", bars)]
+        arguments += [f"--{switch}" for switch in ("sessions", "limits") if options[switch]]
         os.execv(sys.executable, [sys.executable, "-m", "broker.paper", *arguments])  # noqa: S606 - our own program
