@@ -293,6 +293,33 @@ def test_odd_values_in_a_body_never_break_the_server(client: httpx.Client, body:
         assert reply.json()
 
 
+def test_method_is_not_enforced(client: httpx.Client) -> None:
+    assert "orderId" in client.request("GET", "/order/placeorder", json=ORDER).json()
+    assert client.post("/position/list").json() == get(client, "/position/list") != []
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
+def test_body_that_cannot_be_unpacked_is_a_400(client: httpx.Client, encoding: str) -> None:
+    headers = {"Content-Encoding": encoding}
+
+    assert client.post("/order/placeorder", content=b"\x1f\x8b nonsense", headers=headers).status_code == 400
+
+
+def test_body_of_more_than_a_mebibyte_is_a_413(client: httpx.Client) -> None:
+    assert client.post("/order/placeorder", content=b" " * (2**20 + 1)).status_code == 413
+
+
+@pytest.mark.parametrize(
+    "query", ["ids=1,,2", "ids=%zz", "ids=%00", "ids=%ff", "ids=1%0a", "ids=\uff11", "ids=" + "1," * 2000]
+)
+def test_malformed_list_of_ids_is_a_400(client: httpx.Client, query: str) -> None:
+    assert client.get(f"/order/items?{query}").status_code == 400
+
+
+def test_first_of_repeated_parameters_counts(client: httpx.Client) -> None:
+    assert client.get(f"/account/item?id={ACCOUNT}&id=x").json()["id"] == ACCOUNT
+
+
 @pytest.mark.parametrize("path", ["/order/nothing", "/comet/list", "/order", "/ORDER/list", "/"])
 def test_unknown_path_is_a_404(client: httpx.Client, path: str) -> None:
     assert client.get(path).status_code == 404
