@@ -40,8 +40,8 @@ CAPTCHA_WAIT_S = 3600.0
 LONGEST_PENALTY_S = 30.0
 # A token that is refused though it is new: something is wrong that no third token mends.
 REFUSED_WAIT_S = 900.0
-# Some other program has taken the connection's place and would be pushed out in turn.
-QUOTA_WAIT_S = 60.0
+# Some other program of the user has taken the connection's place and would be pushed out in turn.
+QUOTA_WAIT_S = 15.0
 # A connection that lived shorter does not end the growing of the delays.
 LIVED_S, FIRST_DELAY_S, LONGEST_DELAY_S = 30.0, 0.5, 30.0
 SYNCS_AN_HOUR, HOUR_S = 300, 3600.0

@@ -277,9 +277,9 @@ def test_lock_out_is_sat_through_without_a_connection(status: int, data: Any, wa
 
 
 @pytest.mark.parametrize(
-    ("code", "least_s", "most_s"), [("ConnectionQuotaReached", 60, 61), ("Maintenance", 0, 2)]
+    ("code", "least_s", "most_s"), [("ConnectionQuotaReached", 15, 16), ("Maintenance", 0, 2)]
 )
-def test_shutdown_ends_the_connection_and_a_quota_keeps_away_for_a_minute(
+def test_shutdown_ends_the_connection_and_a_quota_keeps_away_for_a_while(
     code: str, least_s: float, most_s: float
 ) -> None:
     def shut_down(peer: Peer) -> None:
