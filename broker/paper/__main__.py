@@ -20,8 +20,9 @@ HOST = "127.0.0.1"
 LAST_PORT = 65_535
 LONGEST_LATENCY_S = 60
 HELP = """\
-A practice broker that speaks Tradovate's protocol on this machine only. No money, no market: it makes its own
-prices, fills every market order at once and keeps accounts PAPER-1 and PAPER-2 with 50,000 USD each."""
+A practice broker that speaks Tradovate's protocol on this machine only, over HTTP and on the socket
+ws://127.0.0.1:PORT/v1/websocket. No money, no market: it makes its own prices, fills a market order at once
+and keeps accounts PAPER-1 and PAPER-2 with 50,000 USD each."""
 EXAMPLES = """\
 example:
   python -m broker.paper --port 9100 --data var/paper.journal
@@ -30,6 +31,21 @@ example:
   curl -s localhost:9100/v1/order/placeorder -H "Authorization: Bearer TOKEN" -H "X-Paper-Price: 6842.25" \\
     -d '{"accountId": 1100001, "symbol": "MESZ6", "action": "Buy", "orderQty": 1, "orderType": "Market"}'
   curl -s localhost:9100/v1/position/list -H "Authorization: Bearer TOKEN"
+  curl -s localhost:9100/paper/prices -H "Authorization: Bearer TOKEN" -d '{"root": "MES", "price": 6850}'
+
+scenarios, with --scenarios, from this machine, without a token:
+  POST /paper/faults    {"on": "/order/placeorder", "kind": "penalty", "p-time": 15, "times": 1}
+      on a path, or * for all: penalty (p-time, p-captcha), status and status_after (status, text),
+          hang (when, seconds), drop (when, reset), garbage, violations, refuse (reason, text),
+          unknown_word (field, word), extra_field (field, word); when is before or after
+      on "socket": silent, close (code, text), reorder (seed), duplicate, miss, split, and the last two above
+      for the next orders: fate (reject [reason, text], parts [1, 2], hold)
+  GET, DELETE /paper/faults     what nothing has met yet; forget it and let go on what hangs
+  POST /paper/release   {"orderId": 1, "quantity": 1}       let a held or partly filled order go on
+  POST /paper/tokens    {"expire": true} or {"revoke": true}
+  POST /paper/sessions  {"pushedOutStatus": 408, "closesSocket": false, "strictCid": true}
+  POST /paper/clock     {"advance_s": 4800}
+  GET /paper/book, /paper/requests      every row; how many requests of each path have arrived
 
 Delete the journal to start over with empty accounts."""
 
@@ -123,12 +139,14 @@ def parse_arguments() -> argparse.Namespace:
         "--sessions", action="store_true", help="keep the exchange's hours, which are off otherwise"
     )
     parser.add_argument(
-        "--limits", action="store_true", help="keep Tradovate's limits on requests and answer penalties"
+        "--limits",
+        action="store_true",
+        help="keep Tradovate's limits on requests and logins, with penalties and lock-outs",
     )
     parser.add_argument(
         "--scenarios",
         action="store_true",
-        help="for tests: let anyone on this machine set faults under /paper/",
+        help="for tests: let anyone on this machine set faults under /paper/, see below",
     )
     parser.add_argument(
         "--no-sync",

@@ -120,8 +120,9 @@ class Faults:
     def first(self, on: str, kinds: Collection[Kind]) -> Fault | None:
         """Return the oldest fault that a path or the socket meets, without counting it."""
         for fault in self._waiting:
-            is_meant = fault.on == on or (fault.on == EVERY_PATH and on not in NO_OPERATION)
-            if fault.kind in kinds and is_meant:
+            if fault.kind in kinds and (
+                fault.on == on or (fault.on == EVERY_PATH and on not in NO_OPERATION)
+            ):
                 return fault
         return None
 

@@ -10,7 +10,7 @@ from aiohttp import web
 from broker.paper.faults import BENDING, SOCKET, Fault, Faults, Kind
 from broker.paper.frames import event_frame
 from broker.paper.mishaps import bend
-from broker.paper.snapshot import NEVER_ON_THE_WIRE
+from broker.paper.snapshot import ON_THE_WIRE
 from broker.paper.socket import Socket
 from broker.paper.tables import Change
 from broker.paper.wire import Json, encode
@@ -55,7 +55,7 @@ class Feed:
         events = [
             Event(change.kind, change.created, encode(change.row))
             for change in changes
-            if change.kind not in NEVER_ON_THE_WIRE
+            if change.kind in ON_THE_WIRE
         ]
         if events:
             events = self._spoil(events)

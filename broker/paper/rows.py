@@ -230,7 +230,8 @@ class CashBalance:
     amount: Decimal
     realized_pnl: Decimal
     week_realized_pnl: Decimal
-    amount_sod: Decimal
+    # Journals of the first version do not have it.
+    amount_sod: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

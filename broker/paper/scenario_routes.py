@@ -1,5 +1,7 @@
 """The routes under /paper: a price feed and, with `--scenarios`, whatever a test wants to go wrong."""
 
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import timedelta
 from decimal import Decimal
@@ -8,28 +10,56 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from broker.paper.clock import MovableClock
 from broker.paper.fates import Fate
-from broker.paper.faults import FAULTS, FaultError, read_fault
+from broker.paper.faults import FAULTS, OPTIONS, Fault, FaultError, read_fault
+from broker.paper.feed import FEED
 from broker.paper.prices import parse_price
-from broker.paper.snapshot import NEVER_ON_THE_WIRE
-from broker.paper.web import API, CLOCK, EXCHANGE, PREFIX, SESSIONS, path_of, read_body, reply
-from broker.paper.wire import Json, encode
+from broker.paper.web import (
+    ACCOUNTS,
+    API,
+    CLOCK,
+    EXCHANGE,
+    PREFIX,
+    SESSIONS,
+    path_of,
+    read_body,
+    reply,
+    reply_text,
+)
+from broker.paper.wire import Json
 
-LONGEST_STEP_S = 86_400 * 400
+LONGEST_STEP_S = 366 * 86_400
+LARGEST_QUANTITY = 10_000
+MOST_FATES = 10_000
 FATE = "fate"
+PUSHED_OUT = (401, 408, 429, 500, 502, 503, 504)
+THIS_MACHINE = frozenset({"127.0.0.1", "::1"})
+# What the book keeps for itself. Checks may see prices.
+_HIDDEN = frozenset({"progress", "draft"})
+_RULES = {
+    "pushedOutStatus": "pushed_out_status",
+    "closesSocket": "closes_socket",
+    "strictCid": "strict_cid",
+}
 
 feed_routes = web.RouteTableDef()
 routes = web.RouteTableDef()
-REQUESTS: web.AppKey[dict[str, int]] = web.AppKey("requests", dict)
+REQUESTS = web.AppKey("requests", Counter[str])
+
+
+def add_scenario_routes(app: web.Application) -> None:
+    """Open the scenarios of a broker."""
+    app[REQUESTS] = Counter[str]()
+    app.add_routes(routes)
 
 
 @web.middleware
 async def count_requests(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Count what arrives under /v1, by path."""
+    """Count what arrives under /v1, and let nobody but this machine see the rest."""
     if request.path.startswith(f"{API}/"):
-        counts, path = request.app[REQUESTS], path_of(request)
-        counts[path] = counts.get(path, 0) + 1
+        request.app[REQUESTS][path_of(request)] += 1
+    elif request.remote not in THIS_MACHINE:
+        raise web.HTTPNotFound
     return await handler(request)
 
 
@@ -52,20 +82,21 @@ async def set_fault(request: web.Request) -> web.Response:
     """Set a fault for the requests or frames to come, or the fate of the orders to come."""
     body = await read_body(request)
     if body.get("kind") == FATE:
-        fates = [_read_fate(body)] * _count(body.get("times", 1))
-        request.app[EXCHANGE].fates.extend(fates)
-        return reply({"ok": True})
+        request.app[EXCHANGE].fates.extend(_read_fates(body))
+        return reply({"fates": len(request.app[EXCHANGE].fates)})
     try:
-        return reply(asdict(request.app[FAULTS].add(read_fault(body))))
+        fault = request.app[FAULTS].add(read_fault(body))
     except FaultError as error:
         raise web.HTTPBadRequest(text=str(error)) from None
+    request.app[FEED].afflict()
+    return reply(_shown(fault))
 
 
 @routes.get(f"{PREFIX}/faults")
 async def list_faults(request: web.Request) -> web.Response:
     """Tell which faults nothing has met yet, how many orders have a fate, and how many requests hang."""
     faults = request.app[FAULTS]
-    waiting = [asdict(fault) for fault in faults.waiting()]
+    waiting = [_shown(fault) for fault in faults.waiting()]
     fates = len(request.app[EXCHANGE].fates)
     return reply({"faults": waiting, "fates": fates, "hanging": faults.hanging})
 
@@ -83,8 +114,8 @@ async def release_order(request: web.Request) -> web.Response:
     """Let a held or partly filled order go on, by a quantity or as far as it goes."""
     body = await read_body(request)
     order_id, quantity = body.get("orderId"), body.get("quantity")
-    if type(order_id) is not int or not (quantity is None or _count(quantity)):
-        raise web.HTTPBadRequest(text="orderId is required, quantity is a whole number")
+    if type(order_id) is not int or not (quantity is None or _is_count(quantity, LARGEST_QUANTITY)):
+        raise web.HTTPBadRequest(text="orderId and quantity must be whole numbers")
     try:
         request.app[EXCHANGE].release(order_id, quantity)
     except KeyError:
@@ -96,10 +127,11 @@ async def release_order(request: web.Request) -> web.Response:
 async def end_tokens(request: web.Request) -> web.Response:
     """Let every token expire, or end every session."""
     body, sessions = await read_body(request), request.app[SESSIONS]
-    if body.get("expire") is True:
-        sessions.expire_all()
-    if body.get("revoke") is True:
-        sessions.revoke_all()
+    end: dict[str, Callable[[], None]] = {"expire": sessions.expire_all, "revoke": sessions.revoke_all}
+    names = [name for name, value in body.items() if name in end and value is True]
+    if len(names) != 1 or len(body) != 1:
+        raise web.HTTPBadRequest(text='{"expire": true} or {"revoke": true} is expected')
+    end[names[0]]()
     return reply({"ok": True})
 
 
@@ -107,58 +139,65 @@ async def end_tokens(request: web.Request) -> web.Response:
 async def set_session_rules(request: web.Request) -> web.Response:
     """Choose what a pushed-out session is answered, whether its socket closes, and how strict a login is."""
     body, sessions = await read_body(request), request.app[SESSIONS]
-    status = body.get("pushedOutStatus", sessions.rules.pushed_out_status)
-    if type(status) is not int or status not in range(400, 600):
-        raise web.HTTPBadRequest(text="pushedOutStatus is an HTTP status from 400")
-    sessions.rules = replace(
-        sessions.rules,
-        pushed_out_status=status,
-        closes_socket=body.get("closesSocket", sessions.rules.closes_socket) is True,
-        strict_cid=body.get("strictCid", sessions.rules.strict_cid) is True,
-    )
-    return reply({"ok": True})
+    for name, value in body.items():
+        possible = PUSHED_OUT if name == "pushedOutStatus" else (True, False)
+        if name not in _RULES or type(value) is not type(possible[0]) or value not in possible:
+            raise web.HTTPBadRequest(text=f"{name} is unknown or cannot be that")
+    sessions.rules = replace(sessions.rules, **{_RULES[name]: value for name, value in body.items()})
+    return reply({name: getattr(sessions.rules, attribute) for name, attribute in _RULES.items()})
 
 
 @routes.post(f"{PREFIX}/clock")
 async def advance_clock(request: web.Request) -> web.Response:
-    """Move the broker's clock forward."""
+    """Move the broker's clock forward by `advance_s` seconds: tokens and orders expire at once."""
     step = (await read_body(request)).get("advance_s")
-    if not isinstance(step, int | float) or isinstance(step, bool) or not 0 <= step <= LONGEST_STEP_S:
-        raise web.HTTPBadRequest(text=f"advance_s is a number from 0 to {LONGEST_STEP_S}")
-    clock = request.app[CLOCK]
-    assert isinstance(clock, MovableClock)
-    clock.advance(timedelta(seconds=step))
+    if not isinstance(step, int | float) or isinstance(step, bool) or not 0 < step <= LONGEST_STEP_S:
+        raise web.HTTPBadRequest(text=f"advance_s must be a number from 0 to {LONGEST_STEP_S}")
+    request.app[CLOCK].advance(timedelta(seconds=step))
+    request.app[EXCHANGE].pass_time()
     return reply({"ok": True})
 
 
 @routes.get(f"{PREFIX}/book")
 async def show_book(request: web.Request) -> web.Response:
-    """Answer every row there is, by kind, those that never go over the wire too."""
-    kinds = request.app[EXCHANGE].book.tables.kinds
-    hidden = NEVER_ON_THE_WIRE - {"price"}
-    shown = {kind: table for kind, table in kinds.items() if kind not in hidden}
-    return reply({kind: [encode(row) for row in table] for kind, table in shown.items()})
+    """Answer every row there is by kind, with the accounts and the last prices."""
+    tables = [request.app[ACCOUNTS], *request.app[EXCHANGE].book.tables.kinds.values()]
+    arrays = (f'"{table.kind}":{table.texts(table)}' for table in tables if table.kind not in _HIDDEN)
+    return reply_text("{" + ",".join(arrays) + "}")
 
 
 @routes.get(f"{PREFIX}/requests")
 async def show_requests(request: web.Request) -> web.Response:
-    """Answer how many requests of each path have arrived."""
-    return reply(request.app[REQUESTS])
+    """Answer how many requests of each path have arrived, over HTTP and over the socket."""
+    counts = request.app[REQUESTS]
+    return reply(counts)
 
 
-def _read_fate(body: Json) -> Fate:
+def _read_fates(body: Json) -> list[Fate]:
+    """Return the fates of the orders to come. Raises HTTPBadRequest."""
     reject, parts, hold = body.get("reject"), body.get("parts", []), body.get("hold", False)
-    is_reject = reject is None or (
-        isinstance(reject, list) and len(reject) == 2 and all(isinstance(word, str) for word in reject)
-    )
-    if not is_reject or not isinstance(parts, list) or not all(_count(part) for part in parts):
-        raise web.HTTPBadRequest(text="reject is [reason, text], parts a list of quantities")
-    return Fate(tuple(reject) if reject else None, tuple(parts), hold is True)
+    times = body.get("times", 1)
+    if not (reject is None or _is_list_of_words(reject, 2)):
+        raise web.HTTPBadRequest(text="reject must be [reason, text]")
+    if not isinstance(parts, list) or not all(_is_count(part, LARGEST_QUANTITY) for part in parts):
+        raise web.HTTPBadRequest(text="parts must be a list of quantities")
+    if not isinstance(hold, bool) or not _is_count(times, MOST_FATES):
+        raise web.HTTPBadRequest(text="hold must be true or false, times a whole number")
+    return [Fate(tuple(reject) if reject else None, tuple(parts), hold)] * times
 
 
-def _count(value: Any) -> int:
-    """Return a whole number from 1, or 0 for anything else."""
-    return value if type(value) is int and 0 < value < 10_000 else 0
+def _is_list_of_words(value: Any, length: int) -> bool:
+    return isinstance(value, list) and len(value) == length and all(isinstance(word, str) for word in value)
+
+
+def _is_count(value: Any, largest: int) -> bool:
+    return type(value) is int and 0 < value <= largest
+
+
+def _shown(fault: Fault) -> Json:
+    """Return a fault with what its kind uses."""
+    shown = {"id", "on", "kind", "times"} | OPTIONS[fault.kind]
+    return {name: value for name, value in asdict(fault).items() if name in shown}
 
 
 def _price(value: Any) -> Decimal | None:

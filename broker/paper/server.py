@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -34,7 +34,6 @@ from broker.paper.penalties import PENALTIES, Penalties, check_tickets
 from broker.paper.prices import Prices
 from broker.paper.products import Catalog
 from broker.paper.read_routes import add_read_routes
-from broker.paper.scenario_routes import REQUESTS
 from broker.paper.sessions import Sessions
 from broker.paper.socket import Monotonic
 from broker.paper.socket_routes import MONOTONIC
@@ -69,7 +68,7 @@ def make_app(settings: Settings, now: Clock, monotonic: Monotonic = time.monoton
 
     Raises JournalInUseError, JournalDamagedError, BarsError, OSError.
     """
-    clock: Clock = MovableClock(now)
+    clock = MovableClock(now)
     tables, catalog = Tables(), Catalog(clock())
     prices = Prices(settings.seed, catalog, tables.prices)
     book = Book(tables, catalog, prices, sessions=settings.sessions)
@@ -79,7 +78,7 @@ def make_app(settings: Settings, now: Clock, monotonic: Monotonic = time.monoton
     journal = Journal(settings.data, sync=settings.sync)
     exchange = Exchange(book, journal, clock, latency_s=settings.latency_s)
     exchange.start()
-    app = web.Application(middlewares=_middlewares(settings))
+    app = web.Application(middlewares=list(_middlewares(settings)))
     faults = Faults()
     feed, sessions = Feed(faults), Sessions(settings.user, clock)
     exchange.listeners.append(feed.publish)
@@ -90,8 +89,6 @@ def make_app(settings: Settings, now: Clock, monotonic: Monotonic = time.monoton
     app[MONOTONIC] = monotonic
     app[FAULTS], app[FEED], app[SCENARIOS] = faults, feed, settings.scenarios
     app[PENALTIES], app[LIMITS] = Penalties(clock), Limits(clock)
-    requests: dict[str, int] = {}
-    app[REQUESTS] = requests
     _add_routes(app, settings)
     app.on_shutdown.append(_end_sockets)
     app.cleanup_ctx.append(_run_exchange)
@@ -105,11 +102,19 @@ def make_app(settings: Settings, now: Clock, monotonic: Monotonic = time.monoton
     return app
 
 
-def _middlewares(settings: Settings) -> list[Middleware]:
-    outer: list[Middleware] = [scenario_routes.count_requests, meet_faults, check_tickets]
+def _middlewares(settings: Settings) -> Iterator[Middleware]:
+    """Return what every request passes, the outermost first; an order pays for nothing that is off."""
+    if settings.scenarios:
+        yield scenario_routes.count_requests
+    if settings.scenarios or settings.limits:
+        yield check_tickets
     if settings.limits:
-        outer.append(keep_limits)
-    return [*outer, auth_routes.require_token, keep_time, order_routes.answer_refusals]
+        yield keep_limits
+    yield auth_routes.require_token
+    if settings.scenarios:
+        yield meet_faults
+    yield keep_time
+    yield order_routes.answer_refusals
 
 
 def _add_routes(app: web.Application, settings: Settings) -> None:
@@ -126,7 +131,7 @@ def _add_routes(app: web.Application, settings: Settings) -> None:
         app.add_routes(module.routes)
     app.add_routes(scenario_routes.feed_routes)
     if settings.scenarios:
-        app.add_routes(scenario_routes.routes)
+        scenario_routes.add_scenario_routes(app)
 
 
 @web.middleware

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from broker.paper import dates
 from broker.paper.accounts import User
+from broker.paper.read_routes import OPERATIONS
 from broker.paper.socket import Subscription
 from broker.paper.today import Today
 from broker.paper.web import ACCOUNTS, CLOCK, EXCHANGE, USER
@@ -22,7 +23,8 @@ ONLY_IF_ASKED_FOR = frozenset(
         "userAccountRiskParameter",
     }
 )
-NEVER_ON_THE_WIRE = frozenset({"price", "progress", "draft"})
+# Kinds that are rows of the protocol; the book keeps others for itself.
+ON_THE_WIRE = frozenset(OPERATIONS)
 _PLURALS = {
     "accountRiskStatus": "accountRiskStatuses",
     "contractMaturity": "contractMaturities",
@@ -54,11 +56,8 @@ def read_sync_request(body: Json, user: User) -> Subscription:
 def first_reply(app: web.Application, wanted: Subscription) -> dict[str, str]:
     """Return the rows of today by kind, each kind as the text of a JSON array."""
     arrays = {kind: f"[{','.join(texts)}]" for kind, texts in _texts_by_kind(app)}
-    return {
-        kind: text
-        for kind, text in arrays.items()
-        if kind in (wanted.kinds or arrays.keys() - ONLY_IF_ASKED_FOR) or kind in _REQUIRED
-    }
+    kinds = arrays.keys() - ONLY_IF_ASKED_FOR if wanted.kinds is None else {*wanted.kinds, *_REQUIRED}
+    return {kind: text for kind, text in arrays.items() if kind in kinds}
 
 
 def as_message(arrays: dict[str, str]) -> str:
@@ -80,14 +79,12 @@ def _check_users(users: Any, user: User) -> None:
 
 def _texts_by_kind(app: web.Application) -> Iterator[tuple[str, list[str]]]:
     book, accounts, now = app[EXCHANGE].book, app[ACCOUNTS], app[CLOCK]()
-    groups = sorted({product.contract_group_id for product in book.catalog.products})
     yield "user", [dump(_user_row(app))]
-    yield "contractGroup", [dump({"id": group, "name": f"Group {group}"}) for group in groups]
     yield "account", [accounts.text(row) for row in accounts]
     yield "cashBalance", [dump(encode(book.money.cash(row.id, now))) for row in accounts]
     today = Today(book.tables, book.catalog, dates.trade_date(now))
     for kind, table in (book.tables.kinds | book.catalog.kinds).items():
-        if kind not in NEVER_ON_THE_WIRE | {"cashBalance"}:
+        if kind in ON_THE_WIRE - {"cashBalance"}:
             yield kind, [table.text(row) for row in table if today.has(kind, row)]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,15 +108,10 @@ class Socket:
         task.add_done_callback(self._requests.discard)
 
     async def _write(self) -> None:
-        while True:
-            item = await self._outgoing.get()
-            try:
-                if isinstance(item, str):
-                    await self._socket.send_str(item)
-                else:
-                    await self._say_goodbye(item)
-            except ConnectionError:
-                return
+        with suppress(ConnectionError):
+            while isinstance(item := await self._outgoing.get(), str):
+                await self._socket.send_str(item)
+            await self._say_goodbye(item)
 
     async def _say_goodbye(self, end: _Close) -> None:
         self._saying_goodbye = True

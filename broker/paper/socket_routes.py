@@ -81,8 +81,8 @@ async def _carry_out(socket: Socket, asked: SocketRequest) -> web.Response:
         response = await handler(request)
     except web.HTTPNotFound:
         # Tradovate denies the spelling placeOSO instead of not finding it.
-        misspelt = request.path.lower() in {resource.canonical.lower() for resource in router.resources()}
-        if misspelt and request.path not in {resource.canonical for resource in router.resources()}:
+        paths = [resource.canonical for resource in router.resources()]
+        if request.path not in paths and request.path.lower() in map(str.lower, paths):
             return reply_status(401)
         raise
     assert isinstance(response, web.Response)

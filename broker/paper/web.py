@@ -7,7 +7,8 @@ from typing import Any, NoReturn
 from aiohttp import web
 
 from broker.paper.accounts import User
-from broker.paper.exchange import Clock, Exchange
+from broker.paper.clock import MovableClock
+from broker.paper.exchange import Exchange
 from broker.paper.rows import Account
 from broker.paper.sessions import DENIED, Session, Sessions
 from broker.paper.tables import Table
@@ -17,7 +18,7 @@ EXCHANGE = web.AppKey("exchange", Exchange)
 ACCOUNTS: web.AppKey[Table[Account]] = web.AppKey("accounts", Table)
 SESSIONS = web.AppKey("sessions", Sessions)
 USER = web.AppKey("user", User)
-CLOCK: web.AppKey[Clock] = web.AppKey("clock")
+CLOCK = web.AppKey("clock", MovableClock)
 SESSION = web.RequestKey("session", Session)
 # The body of a request that came over the socket.
 BODY = web.RequestKey("body", bytes)

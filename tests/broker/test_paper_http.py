@@ -1,18 +1,12 @@
-import asyncio
-import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from aiohttp import web
 
-from broker.paper.accounts import User
-from broker.paper.server import Settings, make_app
+from tests.broker.paper_server import ACCOUNT, Clock, log_in, running
 
-ACCOUNT = 1_100_001
 ORDER = {
     "accountId": ACCOUNT,
     "accountSpec": "PAPER-1",
@@ -26,46 +20,6 @@ ORDER = {
 }
 
 
-class Clock:
-    """A clock that moves when the test says so."""
-
-    def __init__(self) -> None:
-        self.moment = datetime(2026, 11, 24, 18, 0, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.moment
-
-    def advance(self, **amount: float) -> None:
-        self.moment += timedelta(**amount)
-
-
-class Server:
-    """A paper broker on a real socket, in a thread of this process."""
-
-    def __init__(self, data: Path, clock: Clock) -> None:
-        self._data, self._clock = data, clock
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._thread.start()
-        self._runner, self.url = self._call(self._start())
-
-    def stop(self) -> None:
-        self._call(self._runner.cleanup())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    def _call(self, work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=10)
-
-    async def _start(self) -> tuple[web.AppRunner, str]:
-        settings = Settings(self._data, User("paper", "secret"), sync=False)
-        runner = web.AppRunner(make_app(settings, self._clock), access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        return runner, f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-
-
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
@@ -74,10 +28,8 @@ def clock() -> Clock:
 @pytest.fixture
 def anonymous(tmp_path: Path, clock: Clock) -> Iterator[httpx.Client]:
     """A client without a token, with a paper broker of its own behind it."""
-    server = Server(tmp_path / "journal", clock)
-    with httpx.Client(base_url=server.url) as client:
+    with running(tmp_path / "journal", clock=clock) as server, httpx.Client(base_url=server.url) as client:
         yield client
-    server.stop()
 
 
 @pytest.fixture
@@ -85,12 +37,6 @@ def client(anonymous: httpx.Client) -> httpx.Client:
     """A client that is logged in."""
     anonymous.headers["Authorization"] = f"Bearer {log_in(anonymous)['accessToken']}"
     return anonymous
-
-
-def log_in(client: httpx.Client) -> dict[str, Any]:
-    reply = client.post("/auth/accesstokenrequest", json={"name": "paper", "password": "secret", "cid": 1})
-    assert reply.status_code == 200
-    return dict(reply.json())
 
 
 def get(client: httpx.Client, path: str, **query: Any) -> Any:
@@ -345,6 +291,33 @@ def test_odd_values_in_a_body_never_break_the_server(client: httpx.Client, body:
         reply = client.post(path, content=body)
         assert reply.status_code == 200
         assert reply.json()
+
+
+def test_method_is_not_enforced(client: httpx.Client) -> None:
+    assert "orderId" in client.request("GET", "/order/placeorder", json=ORDER).json()
+    assert client.post("/position/list").json() == get(client, "/position/list") != []
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
+def test_body_that_cannot_be_unpacked_is_a_400(client: httpx.Client, encoding: str) -> None:
+    headers = {"Content-Encoding": encoding}
+
+    assert client.post("/order/placeorder", content=b"\x1f\x8b nonsense", headers=headers).status_code == 400
+
+
+def test_body_of_more_than_a_mebibyte_is_a_413(client: httpx.Client) -> None:
+    assert client.post("/order/placeorder", content=b" " * (2**20 + 1)).status_code == 413
+
+
+@pytest.mark.parametrize(
+    "query", ["ids=1,,2", "ids=%zz", "ids=%00", "ids=%ff", "ids=1%0a", "ids=\uff11", "ids=" + "1," * 2000]
+)
+def test_malformed_list_of_ids_is_a_400(client: httpx.Client, query: str) -> None:
+    assert client.get(f"/order/items?{query}").status_code == 400
+
+
+def test_first_of_repeated_parameters_counts(client: httpx.Client) -> None:
+    assert client.get(f"/account/item?id={ACCOUNT}&id=x").json()["id"] == ACCOUNT
 
 
 @pytest.mark.parametrize("path", ["/order/nothing", "/comet/list", "/order", "/ORDER/list", "/"])

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import shutil
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -18,6 +19,7 @@ from broker.paper.requests import NewOrder, Origin
 from broker.paper.rows import Action, OrderType, OrderVersion, OrdStatus
 from broker.paper.tables import Tables
 
+DATA = Path(__file__).parents[1] / "data"
 ACCOUNT = 1_100_001
 NOON = datetime(2026, 11, 24, 18, 0, tzinfo=UTC)
 ORIGIN = Origin(user_id=1, session_id=2, is_automated=True, cl_ord_id="desk-1")
@@ -258,5 +260,26 @@ def test_row_written_and_read_is_the_same_row(tmp_path: Path) -> None:
                 text = wire.dump(wire.encode(row))
                 assert wire.decode(table.row_type, json.loads(text, parse_float=Decimal)) == row
         await exchange.stop()
+
+    run(scenario)
+
+
+def test_journal_of_the_first_version_is_read_and_gone_on_with(tmp_path: Path) -> None:
+    shutil.copy(DATA / "paper-journal-of-the-first-version.jsonl", tmp_path / "j")
+
+    async def scenario() -> None:
+        exchange = open_exchange(tmp_path / "j")
+        book = exchange.book
+        (position,) = book.tables.positions
+        before = position.net_pos, book.tables.cash_balances.of(ACCOUNT)[0].amount
+
+        await exchange.place(make_order(exchange, 2), ORIGIN, Decimal("6842.25"))
+
+        assert before == (0, Decimal("50065.0"))
+        assert book.positions.net(ACCOUNT, position.contract_id) == 2
+        await exchange.stop()
+        again = open_exchange(tmp_path / "j")
+        assert snapshot(again) == snapshot(exchange)
+        await again.stop()
 
     run(scenario)

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from typing import Any
 
 import httpx
 import pytest
+
+from broker.paper.faults import Kind
 
 ROOT = Path(__file__).parents[2]
 
@@ -200,6 +203,46 @@ def test_help_shows_how_to_trade() -> None:
         assert word in shown
 
 
+def test_help_names_every_kind_of_fault() -> None:
+    shown = run("--help").stdout
+
+    assert [kind for kind in Kind if not re.search(rf"\b{kind}\b", shown)] == []
+
+
+def test_desk_command_has_the_flags_of_the_broker() -> None:
+    own, command = (
+        set(re.findall(r"--[a-z-]+", run("--help", program=program).stdout))
+        for program in (("-m", "broker.paper"), ("manage.py", "paper_broker"))
+    )
+
+    # The desk reads login and disk settings from its environment.
+    assert own - command == {"--user", "--password", "--no-sync"}
+
+
+def test_scenarios_are_opened_by_their_flag(start: Start, journal: Path, tmp_path: Path) -> None:
+    closed, opened = (
+        start("--data", str(journal)),
+        start("--data", str(tmp_path / "other"), "--scenarios"),
+    )
+
+    statuses = [
+        httpx.get(str(broker.client.base_url.copy_with(path="/paper/faults"))).status_code
+        for broker in (closed, opened)
+    ]
+
+    assert statuses == [404, 200]
+
+
+def test_limits_are_kept_by_their_flag(start: Start, journal: Path) -> None:
+    broker = start("--data", str(journal), "--limits")
+    wrong = {"name": "paper", "password": "wrong"}
+
+    replies = [broker.client.post("/auth/accesstokenrequest", json=wrong) for _ in range(6)]
+
+    assert [reply.status_code for reply in replies] == [200, 200, 200, 200, 423, 200]
+    assert replies[-1].json()["p-captcha"] is True
+
+
 @pytest.mark.parametrize("arguments", [("--port", "70000"), ("--latency", "-1"), ("--latency", "nan")])
 def test_argument_out_of_range_is_refused(arguments: tuple[str, str]) -> None:
     assert run(*arguments).returncode == 2
@@ -218,9 +261,9 @@ def test_paper_broker_imports_neither_framework_nor_client() -> None:
     assert not loaded & {"django", "redis", "celery", "httpx"}
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, program: Sequence[str] = ("-m", "broker.paper")) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "broker.paper", *arguments],
+        [sys.executable, *program, *arguments],
         cwd=ROOT,
         env={**os.environ, "COLUMNS": "100"},
         capture_output=True,

@@ -65,10 +65,10 @@ class PaperBroker:
         )
         assert "orderId" in reply.json(), reply.text
 
-    def scenario(self, page: str, body: dict[str, Any]) -> None:
+    def scenario(self, page: str, body: dict[str, Any] | None = None, *, method: str = "POST") -> None:
         """Let something go wrong, or go on."""
         address = f"{self.url.removesuffix('/v1')}/paper/{page}"
-        self.client.post(address, json=body).raise_for_status()
+        self.client.request(method, address, json=body).raise_for_status()
 
     def stop(self) -> None:
         self.client.close()

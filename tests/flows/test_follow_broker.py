@@ -1,39 +1,70 @@
 """User sync on a server books what happens at the broker at once; polling does so where nobody follows."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
 from tests.flows.conftest import OpenDesk
 from tests.flows.desks import Bot, Desk
-from tests.flows.processes import ROOT, stop
+from tests.flows.processes import ROOT, manage, stop
 from tests.waiting import until
 
 PLACE = "/order/placeorder"
+# An incident lets a whole account only reduce.
+QUIET, TRADED_BY_HAND = "PAPER-1", "PAPER-2"
+STARTED_WITHIN_S = 30.0
 BOOKED_WITHIN_S = 5.0
+STOPPED_WITHIN_S = 5.0
+# Who was pushed out keeps away for a quarter of a minute.
+RECONNECTED_WITHIN_S = 40.0
 # Two looks, six seconds apart.
 NOTICED_WITHIN_S = 15.0
 
 
 @contextmanager
-def follower(desk: Desk) -> Iterator[None]:
+def follower(desk: Desk) -> Iterator["subprocess.Popen[str]"]:
     """Run `manage.py follow_broker` beside the desk, from when it has caught up."""
-    with subprocess.Popen(
-        [sys.executable, "manage.py", "follow_broker"],
-        cwd=ROOT,
-        env={**os.environ, **desk.environ},
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout
-        assert process.stdout.readline().startswith("Following ")
-        yield
+    before = compared_at(desk)
+    with said_in(desk).open("a") as said:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "follow_broker"],
+            cwd=ROOT,
+            env={**os.environ, **desk.environ},
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            text=True,
+        )
+    try:
+        until(lambda: compared_at(desk) > before, STARTED_WITHIN_S, "a follower that has caught up")
+        yield process
+    finally:
         stop(process)
+
+
+def compared_at(desk: Desk) -> datetime:
+    """Return when all accounts had been compared with the broker."""
+    (row,) = desk.database.rows("SELECT min(reconciled_at) AS oldest FROM tradedesk_account")
+    oldest: datetime = row["oldest"]
+    return oldest
+
+
+def said_in(desk: Desk) -> Path:
+    """Return the file with all that the followers of a desk have said."""
+    return Path(desk.environ["DESK_VAR"]) / "follower.log"
+
+
+def ups(desk: Desk) -> int:
+    """Return how often a stream came up."""
+    return said_in(desk).read_text().count("stream.up")
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +91,7 @@ def is_booked(desk: Desk, bot: Bot) -> bool:
 
 
 def test_late_fill_lands_within_a_second_and_once(desk: Desk) -> None:
-    bot = desk.next_bot()
+    bot = desk.next_bot(QUIET)
     with follower(desk):
         order_id = leave_working(desk, bot)
         desk.broker.scenario("faults", {"kind": "duplicate", "on": "socket", "times": 20})
@@ -79,7 +110,7 @@ def test_late_fill_lands_within_a_second_and_once(desk: Desk) -> None:
 
 
 def test_order_whose_answer_was_lost_is_booked_as_soon_as_it_is_told(desk: Desk) -> None:
-    bot = desk.next_bot()
+    bot = desk.next_bot(QUIET)
     with follower(desk):
         fate(desk, hold=True)
         desk.broker.scenario("faults", {"kind": "drop", "on": PLACE, "when": "after"})
@@ -93,7 +124,7 @@ def test_order_whose_answer_was_lost_is_booked_as_soon_as_it_is_told(desk: Desk)
 
 
 def test_fill_while_nobody_followed_is_caught_up_at_the_next_start(desk: Desk) -> None:
-    bot = desk.next_bot()
+    bot = desk.next_bot(QUIET)
     desk.broker.scenario("release", {"orderId": leave_working(desk, bot)})
 
     with follower(desk):
@@ -103,7 +134,7 @@ def test_fill_while_nobody_followed_is_caught_up_at_the_next_start(desk: Desk) -
 
 
 def test_trade_of_a_person_becomes_an_incident(desk: Desk) -> None:
-    bot = desk.next_bot()
+    bot = desk.next_bot(TRADED_BY_HAND)
     with follower(desk):
         desk.broker.place(bot.account, f"{bot.root}{front(desk, bot)}", "Buy")
 
@@ -113,13 +144,71 @@ def test_trade_of_a_person_becomes_an_incident(desk: Desk) -> None:
 
 
 def test_polling_alone_books_the_same(desk: Desk) -> None:
-    bot = desk.next_bot()
+    bot = desk.next_bot(QUIET)
     desk.broker.scenario("release", {"orderId": leave_working(desk, bot)})
 
     desk.let_seconds_pass(10)
     desk.recover()
 
     assert is_booked(desk, bot)
+
+
+def test_frames_that_were_missed_are_caught_up_with_the_next_connection(desk: Desk) -> None:
+    bot = desk.next_bot(QUIET)
+    order_id = leave_working(desk, bot)
+    with follower(desk):
+        before = ups(desk)
+        desk.broker.scenario("faults", {"kind": "miss", "on": "socket", "times": 100})
+        desk.broker.scenario("release", {"orderId": order_id})
+        desk.broker.scenario("faults", method="DELETE")
+        desk.broker.scenario("tokens", {"revoke": True})
+
+        until(lambda: is_booked(desk, bot), RECONNECTED_WITHIN_S, "the fill that was missed")
+        assert ups(desk) == before + 1
+
+
+def test_follower_outlives_its_database_connections(desk: Desk) -> None:
+    bot = desk.next_bot(QUIET)
+    with follower(desk):
+        order_id = leave_working(desk, bot)
+        desk.database.rows(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+        desk.broker.scenario("release", {"orderId": order_id})
+
+        until(lambda: is_booked(desk, bot), BOOKED_WITHIN_S, "the fill after the database came back")
+
+
+def test_second_follower_does_no_harm(desk: Desk) -> None:
+    bot = desk.next_bot(QUIET)
+    with follower(desk), follower(desk):
+        desk.broker.scenario("release", {"orderId": leave_working(desk, bot)})
+
+        until(lambda: is_booked(desk, bot), BOOKED_WITHIN_S, "the fill that two followers heard of")
+
+    assert is_booked(desk, bot)
+    assert desk.open_incidents(bot) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_stops_it_at_once_and_closes_its_socket(desk: Desk, number: int) -> None:
+    with follower(desk) as process:
+        process.send_signal(number)
+
+        assert process.wait(STOPPED_WITHIN_S) == 0
+
+
+def test_refused_login_ends_it_with_the_reason_and_without_the_password(desk: Desk) -> None:
+    wrong = {"PAPER_BROKER_PASSWORD": "not-the-password", "REDIS_URL": "redis://127.0.0.1:1/0"}
+    with TemporaryDirectory() as var:
+        ended = manage({**desk.environ, **wrong, "DESK_VAR": var}, "follow_broker")
+
+    assert ended.returncode == 1
+    assert "login refused" in ended.stderr
+    assert "Run manage.py doctor." in ended.stderr
+    assert "not-the-password" not in ended.stderr + ended.stdout
 
 
 def front(desk: Desk, bot: Bot) -> str:

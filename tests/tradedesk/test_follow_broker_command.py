@@ -1,13 +1,17 @@
 import signal
+from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from broker.base import BrokerAuthFailed, BrokerError, BrokerNotReached, Connected
-from tests.fakes import FakeBroker, FakeLinks
+from broker.base import BrokerAuthFailed, BrokerError, BrokerNotReached, BrokerRefused, Connected
+from tests.fakes import FakeBroker, FakeClock, FakeLinks
 from tradedesk.management.commands import follow_broker
+from tradedesk.management.commands.doctor import findings
 from tradedesk.models import Bot
+from tradedesk.services.desk import Desk
+from tradedesk.stores import followers
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,9 +34,24 @@ def test_refused_login_ends_the_follower_and_says_what_to_do(bot: Bot, links: Fa
         run()
 
 
-def test_account_that_is_not_there_is_named(bot: Bot) -> None:
-    with pytest.raises(CommandError, match="no enabled account nobody"):
-        run("--account", "nobody")
+def test_login_without_credentials_ends_the_follower_with_their_names(bot: Bot, links: FakeLinks) -> None:
+    links.down[bot.account.name] = BrokerRefused("MissingCredentials", "set TRADOVATE_CID")
+
+    with pytest.raises(CommandError, match="paper: MissingCredentials: set TRADOVATE_CID") as refused:
+        run("--account", "paper")
+
+    assert refused.value.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [([], "There is no enabled account."), (["--account", "gone"], "There is no enabled account “gone”.")],
+)
+def test_nothing_to_follow_is_wrong_use(desk: Desk, arguments: list[str], said: str) -> None:
+    with pytest.raises(CommandError, match=said) as refused:
+        run(*arguments)
+
+    assert refused.value.returncode == 2
 
 
 def test_failure_that_nobody_expected_ends_the_follower_with_an_error(
@@ -62,3 +81,21 @@ def test_broker_that_is_away_at_the_start_is_tried_again(bot: Bot, monkeypatch: 
         run()
 
     assert errors == []
+
+
+def test_doctor_tells_of_a_follower_that_fell_silent(bot: Bot, clock: FakeClock) -> None:
+    before = [finding for finding in findings() if "follower" in finding.part]
+    followers.sign([bot.account_id], clock.now() - timedelta(seconds=3))
+    alive = [finding for finding in findings() if "follower" in finding.part]
+    followers.sign([bot.account_id], clock.now() - timedelta(minutes=5))
+    silent = [finding for finding in findings() if "follower" in finding.part]
+
+    assert before == []
+    assert alive == [("account paper follower", True, "last sign of life 3 s ago")]
+    assert silent == [
+        (
+            "account paper follower",
+            False,
+            "last sign of life 300 s ago; start manage.py follow_broker again",
+        )
+    ]

@@ -1,38 +1,44 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import structlog
 from django.db import DatabaseError, close_old_connections
 from django.db.models import Q
 
 from broker.base import Broker, BrokerError, Change, Connected
-from tradedesk.models import Account, Fill, Order
+from tradedesk.models import Account, Fill, Order, OrderStatus
 from tradedesk.services.desk import READ_TIMEOUT_S, Desk
 from tradedesk.services.reconciliation import SECOND_LOOK_AFTER
-from tradedesk.services.recovery import settle, settle_account
+from tradedesk.services.recovery import LEFT_BEHIND_AFTER, may_be_on_its_way, settle, settle_account
 from tradedesk.services.rounds import reconcile_each
+from tradedesk.stores import followers
 from tradedesk.stores.positions import Busy, Unreadable
 
 log = structlog.get_logger(__name__)
 
-# The request that sent an order reads its fills itself; it is given that long before its seat is asked for.
-ASK_AGAIN_AFTER_S, GIVE_UP_AFTER_S = 0.1, 2.0
+ASK_AGAIN_AFTER_S = 0.1
+# An order without an answer belongs to its request for so long; a frame about it may be the only one.
+GIVE_UP_AFTER_S = LEFT_BEHIND_AFTER.total_seconds() + 1.0
 # So long after a change positions are compared: one look for all frames of an action.
 COMPARE_AFTER_S = 0.3
-# Where the database or the broker does not answer.
-TRY_AGAIN_AFTER_S = 1.0
+SECOND_LOOK_AFTER_S = SECOND_LOOK_AFTER.total_seconds() + 1.0
+# Where the database or the broker does not answer. Recovery comes every 15 seconds and asks about it too.
+TRY_AGAIN_AFTER_S, LONGEST_PAUSE_S = 1.0, 30.0
+GIVE_UP_FAILING_AFTER_S = 60.0
 NAMES_KEPT = 5000
+SIGN_EVERY_S = 10.0
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Question:
-    """An order to be asked about: since when, and when next, on the monotonic clock."""
+    """An order to be asked about: since when, when next, until when, and the fills of it that were told."""
 
-    since: float
+    told: float
     due: float
-    fill_id: int | None = None
+    until: float
+    fills: set[int]
 
 
 class Follower:
@@ -43,11 +49,15 @@ class Follower:
 
     def __init__(self, desk: Desk, accounts: Sequence[Account]) -> None:
         self._desk = desk
-        self._accounts = list(accounts)
+        self._ids = [account.pk for account in accounts]
+        self._at_broker: set[int] = set()
         self._names: OrderedDict[int, set[str]] = OrderedDict()
         self._questions: dict[int, _Question] = {}
-        self._compare_at: float | None = None
         self._catch_up_at: float | None = None
+        self._compare_at: float | None = None
+        self._second_look_at: float | None = None
+        self._failures = self._times_unread = 0
+        self._put_off_until = self._sign_at = 0.0
 
     def run(self, stop: threading.Event) -> None:
         """Follow until `stop` is set. Raises BrokerError when the login cannot be linked at the start."""
@@ -56,92 +66,139 @@ class Follower:
             # The thread outlives restarts of the database.
             close_old_connections()
             self.work()
+            self._sign()
+        followers.sign_off(self._ids)
 
     def take(self, item: Connected | Change | None) -> None:
         """Note what an item says is to be looked at."""
         now = self._desk.monotonic()
         if isinstance(item, Connected):
             self._catch_up_at = now
-        elif item is not None:
+            self._put_off_until, self._failures = now, 0
+        elif item is not None and self._concerns_us(item):
             self._compare_at = self._compare_at or now + COMPARE_AFTER_S
             if item.order_id is not None:
-                self._name(item.order_id, item.client_order_id)
-                known = self._questions.get(item.order_id)
-                fill_id = item.fill_id or (known.fill_id if known else None)
-                self._questions[item.order_id] = _Question(known.since if known else now, now, fill_id)
+                self._question(item.order_id, item, now)
 
     def work(self) -> None:
         """Do what is due: catch up, ask about orders, compare positions."""
         now = self._desk.monotonic()
+        if now < self._put_off_until:
+            return
         try:
-            if self._catch_up_at is not None and self._catch_up_at <= now:
-                self._catch_up()
-            for order_id, question in list(self._questions.items()):
-                if question.due <= now:
-                    self._answer(order_id, question, now)
-            if self._compare_at is not None and self._compare_at <= now:
-                self._compare()
+            if _is_due(self._catch_up_at, now):
+                self._catch_up(now)
+            for order_id in [number for number, question in self._questions.items() if question.due <= now]:
+                self._answer(order_id, now)
+            if _is_due(self._compare_at, now) or _is_due(self._second_look_at, now):
+                self._compare(now)
         except (BrokerError, DatabaseError) as error:
-            log.warning("follow.put_off", error=repr(error))
-            later = now + TRY_AGAIN_AFTER_S
-            self._compare_at = self._compare_at and max(self._compare_at, later)
-            self._catch_up_at = self._catch_up_at and max(self._catch_up_at, later)
-            self._questions = {
-                order_id: replace(question, due=max(question.due, later))
-                for order_id, question in self._questions.items()
-            }
+            self._put_off(error)
+            return
+        self._failures = 0
+
+    def _concerns_us(self, change: Change) -> bool:
+        """Tell whether a change may be of an account that is followed; most frames name none."""
+        return change.account_id is None or not self._at_broker or change.account_id in self._at_broker
+
+    def _question(self, order_id: int, change: Change, now: float) -> None:
+        question = self._questions.setdefault(order_id, _Question(now, now, now, set()))
+        question.told, question.due, question.until = now, now, now + GIVE_UP_AFTER_S
+        if change.fill_id is not None:
+            question.fills.add(change.fill_id)
+        if change.client_order_id:
+            # Few of an order's frames have our id, and those may come first or last.
+            self._names.setdefault(order_id, set()).add(change.client_order_id)
+            if len(self._names) > NAMES_KEPT:
+                self._names.popitem(last=False)
 
     def _broker(self) -> Broker:
-        return self._desk.link(self._accounts[0], timeout_s=READ_TIMEOUT_S).broker
+        (first, *_) = self._accounts()
+        return self._desk.link(first, timeout_s=READ_TIMEOUT_S).broker
 
-    def _catch_up(self) -> None:
+    def _accounts(self) -> list[Account]:
+        """Return the accounts as they are now: a person may have changed them since the start."""
+        return list(Account.objects.filter(pk__in=self._ids))
+
+    def _catch_up(self, now: float) -> None:
         """Settle and compare everything: what happened while no stream stood was never told."""
-        for account in self._accounts:
-            settle_account(self._desk, self._desk.link(account, timeout_s=READ_TIMEOUT_S), account)
-        self._catch_up_at = None
-        self._compare()
+        accounts = self._accounts()
+        links = [(account, self._desk.link(account, timeout_s=READ_TIMEOUT_S)) for account in accounts]
+        self._at_broker = {link.account.id for _, link in links}
+        for account, link in links:
+            settle_account(self._desk, link, account)
+        self._catch_up_at, self._compare_at = None, now
 
-    def _compare(self) -> None:
-        found = reconcile_each(self._desk, self._accounts)
-        self._compare_at = None
-        if not found.clean:
-            # Seen twice it becomes an incident.
-            again_s = SECOND_LOOK_AFTER.total_seconds() + TRY_AGAIN_AFTER_S
-            self._compare_at = self._desk.monotonic() + again_s
-
-    def _answer(self, order_id: int, question: _Question, now: float) -> None:
-        order = self._order(order_id)
-        is_booked = order is not None and self._is_booked(order, question.fill_id)
-        if order is not None and not is_booked and order.settled_at is None:
-            try:
-                settle(self._desk, self._desk.link(order.account, timeout_s=READ_TIMEOUT_S), order)
-                is_booked = True
-            except Busy:
-                log.debug("follow.busy", order=str(order.id))
-            except Unreadable as error:
-                log.warning("follow.unreadable", order=str(order.id), error=str(error))
-                is_booked = True
-        # What is not ours, or not told yet, shows in the comparison.
-        if is_booked or now - question.since >= GIVE_UP_AFTER_S:
+    def _answer(self, order_id: int, now: float) -> None:
+        """Book what the broker knows of an order. What is not ours shows in the comparison."""
+        question, order = self._questions[order_id], self._order(order_id)
+        is_booked = order is not None and self._is_booked(order, question)
+        if is_booked or now >= question.until:
             del self._questions[order_id]
             return
-        self._questions[order_id] = _Question(question.since, now + ASK_AGAIN_AFTER_S, question.fill_id)
+        question.due = now + max(ASK_AGAIN_AFTER_S, (now - question.told) / 2)
+
+    def _is_booked(self, order: Order, question: _Question) -> bool:
+        """Settle an order, and tell whether it is over or has every fill that was told."""
+        if order.settled_at is not None:
+            return True
+        if may_be_on_its_way(self._desk, order):
+            return False
+        try:
+            settle(self._desk, self._desk.link(order.account, timeout_s=READ_TIMEOUT_S), order)
+        except (BrokerError, Busy, Unreadable, DatabaseError) as error:
+            log.info("follow.not_settled", order=str(order.id), error=repr(error))
+            question.until = question.told + GIVE_UP_FAILING_AFTER_S
+            return False
+        stored = Fill.objects.filter(account=order.account_id, broker_fill_id__in=question.fills)
+        return order.settled_at is not None or stored.count() == len(question.fills)
 
     def _order(self, order_id: int) -> Order | None:
-        ours = Order.objects.filter(account__in=self._accounts)
+        ours = Order.objects.filter(account__in=self._ids)
         ours = ours.select_related("account", "bot__account", "bot__instrument", "decision__alert")
         names = self._names.get(order_id, set())
         return ours.filter(Q(broker_order_id=order_id) | Q(client_order_id__in=names)).first()
 
-    @staticmethod
-    def _is_booked(order: Order, fill_id: int | None) -> bool:
-        if fill_id is not None:
-            return Fill.objects.filter(account=order.account, broker_fill_id=fill_id).exists()
-        return order.settled_at is not None
+    def _compare(self, now: float) -> None:
+        """Reconcile. A difference is looked at once more, for seen twice it becomes an incident."""
+        if self._is_sending():
+            # The bot's seat belongs to its alert, and what it books explains the change.
+            self._compare_at = now + COMPARE_AFTER_S
+            return
+        is_second_look = _is_due(self._second_look_at, now)
+        found = reconcile_each(self._desk, self._accounts())
+        self._compare_at = None
+        if is_second_look:
+            self._second_look_at = None
+        elif found.differences:
+            self._second_look_at = now + SECOND_LOOK_AFTER_S
+        self._times_unread = self._times_unread + 1 if found.unread else 0
+        if found.unread:
+            self._compare_at = self._desk.monotonic() + _pause_s(self._times_unread)
 
-    def _name(self, order_id: int, name: str) -> None:
-        """Remember our ids that an order's commands carry; few of its frames have them."""
-        if name:
-            self._names.setdefault(order_id, set()).add(name)
-            if len(self._names) > NAMES_KEPT:
-                self._names.popitem(last=False)
+    def _is_sending(self) -> bool:
+        since = self._desk.now() - LEFT_BEHIND_AFTER
+        sent = Order.objects.filter(account__in=self._ids, settled_at=None, status=OrderStatus.SENT)
+        return sent.filter(sent_at__gt=since).exists()
+
+    def _put_off(self, error: Exception) -> None:
+        """Rest a while, longer each time; only the first of many failures is logged."""
+        if not self._failures:
+            log.warning("follow.put_off", error=repr(error))
+        self._failures += 1
+        self._put_off_until = self._desk.monotonic() + _pause_s(self._failures)
+
+    def _sign(self) -> None:
+        """Leave a sign of life now and then."""
+        now = self._desk.monotonic()
+        if now >= self._sign_at:
+            followers.sign(self._ids, self._desk.now())
+            self._sign_at = now + SIGN_EVERY_S
+
+
+def _is_due(moment: float | None, now: float) -> bool:
+    return moment is not None and moment <= now
+
+
+def _pause_s(failures: int) -> float:
+    return min(TRY_AGAIN_AFTER_S * 2.0 ** (failures - 1), LONGEST_PAUSE_S)

@@ -95,7 +95,7 @@ def settle(desk: Desk, link: Link, order: Order) -> Order:
         order.refresh_from_db()
         if order.settled_at is not None:
             return order
-        if _may_be_on_its_way(desk, order):
+        if may_be_on_its_way(desk, order):
             raise Busy
         if order.status == OrderStatus.PENDING:
             outcome = _send_late(desk, link, order, order.bot)
@@ -108,7 +108,7 @@ def settle(desk: Desk, link: Link, order: Order) -> Order:
     return order
 
 
-def _may_be_on_its_way(desk: Desk, order: Order) -> bool:
+def may_be_on_its_way(desk: Desk, order: Order) -> bool:
     """Tell whether another process may be sending the order at this moment, late perhaps."""
     if order.status != OrderStatus.SENT or order.sent_at is None:
         return False

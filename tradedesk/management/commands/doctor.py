@@ -1,5 +1,6 @@
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -15,9 +16,10 @@ from tradedesk.models import Account, Instrument, Strategy, TaskRun
 from tradedesk.services.desk import Link
 from tradedesk.services.positions import contract_to_trade, terms_agree
 from tradedesk.services.task_runs import trouble_with
-from tradedesk.stores import redis
+from tradedesk.stores import followers, redis
 
 ACCOUNT_WITHIN_S = 10.0
+FOLLOWER_SILENT_S = 60.0
 
 
 class Finding(NamedTuple):
@@ -133,8 +135,21 @@ def _account(account: Account) -> Iterator[Finding]:
         return f"{account.environment}, logged in, trades on {links[0].account.name}"
 
     yield _tried(f"account {account}", log_in)
+    yield from _follower(account)
     for instrument in Instrument.objects.filter(bots__account=account).distinct() if links else ():
         yield _tried(f"account {account} {instrument}", lambda of=instrument: _contract(links[0], of))  # type: ignore[misc]
+
+
+def _follower(account: Account) -> Iterator[Finding]:
+    """Yield whether the follower lives, where one was started for the account and not stopped."""
+    with suppress(redis.RedisUnavailable):
+        if (seen := followers.last_sign(account.pk)) is not None:
+            silent_s = (wiring.desk().now() - seen).total_seconds()
+            found = f"last sign of life {silent_s:.0f} s ago"
+            is_well = silent_s < FOLLOWER_SILENT_S
+            if not is_well:
+                found += "; start manage.py follow_broker again"
+            yield Finding(f"account {account} follower", is_well, found)
 
 
 def _contract(link: Link, instrument: Instrument) -> str:

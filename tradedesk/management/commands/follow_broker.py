@@ -2,14 +2,16 @@ import signal
 import threading
 from argparse import ArgumentParser
 from collections import defaultdict
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any
 
 import structlog
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connections
+from django.db import DatabaseError, connections
 
 from broker.base import BrokerAuthFailed, BrokerError, BrokerRefused
 from tradedesk import wiring
+from tradedesk.management import console
 from tradedesk.management.command_help import with_examples
 from tradedesk.models import Account
 from tradedesk.services.following import Follower
@@ -17,6 +19,12 @@ from tradedesk.services.following import Follower
 log = structlog.get_logger(__name__)
 
 TRY_AGAIN_AFTER_S = 5.0
+# What still runs then, a read that hangs say, has nothing to lose: it is looked up after the next start.
+STOP_WITHIN_S = 5.0
+
+
+class _GivenUp(Exception):
+    """A login is not followed any more; the text says why."""
 
 
 class Command(BaseCommand):
@@ -24,7 +32,7 @@ class Command(BaseCommand):
         "Follow the broker's stream of changes and book fills, orders and positions as they happen.\n"
         "For servers, beside web, worker and beat. It goes on through outages until it is stopped; a login\n"
         "that is refused or an account that is missing ends it.\n\n"
-        "Exit codes\n0  stopped\n1  a login or an account is wrong\n2  wrong use"
+        "Exit codes\n0  stopped\n1  a login or an account is wrong\n2  wrong use, or no such account"
     )
 
     def create_parser(self, *names: Any, **kwargs: Any) -> Any:
@@ -35,48 +43,73 @@ class Command(BaseCommand):
         )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--account", metavar="NAME", help="follow this account only")
+        parser.add_argument("--account", default="", metavar="NAME", help="follow this account only")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        accounts = Account.objects.filter(enabled=True)
-        if options["account"]:
-            accounts = accounts.filter(name=options["account"])
-        logins: defaultdict[tuple[str, str], list[Account]] = defaultdict(list)
-        for account in accounts:
-            logins[account.environment, account.credentials].append(account)
-        if not logins:
-            raise CommandError(f"no enabled account {options['account'] or 'at all'}")
-        stop, troubles = threading.Event(), list[str]()
+        accounts = _accounts(options["account"])
+        stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        threads = [
-            threading.Thread(target=_follow, args=(group, stop, troubles)) for group in logins.values()
-        ]
-        for thread in threads:
-            thread.start()
+        followed = [_start(group, stop) for group in _by_login(accounts)]
         self.stdout.write(f"Following {', '.join(account.name for account in accounts)}.")
         self.stdout.flush()
-        for thread in threads:
-            thread.join()
-        if troubles:
-            raise CommandError(" ".join(troubles))
+        try:
+            ended, _ = wait(followed, return_when=FIRST_COMPLETED)
+            for one in ended:
+                one.result()
+        except _GivenUp as error:
+            raise CommandError(str(error), returncode=console.NOT_DONE) from error
+        finally:
+            stop.set()
+            wait(followed, timeout=STOP_WITHIN_S)
 
 
-def _follow(accounts: list[Account], stop: threading.Event, troubles: list[str]) -> None:
-    """Follow one login until `stop` is set; what only a person can mend stops all."""
+def _accounts(name: str) -> list[Account]:
+    accounts = list(Account.objects.filter(enabled=True, **({"name": name} if name else {})))
+    if not accounts:
+        missing = f"There is no enabled account “{name}”." if name else "There is no enabled account."
+        raise CommandError(missing, returncode=console.WRONG_USE)
+    return accounts
+
+
+def _by_login(accounts: list[Account]) -> list[list[Account]]:
+    logins: defaultdict[tuple[str, str], list[Account]] = defaultdict(list)
+    for account in accounts:
+        logins[account.environment, account.credentials].append(account)
+    return list(logins.values())
+
+
+def _start(accounts: list[Account], stop: threading.Event) -> Future[None]:
+    """Follow one login in a thread that does not keep the process alive."""
+    followed: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            _follow(accounts, stop)
+            followed.set_result(None)
+        except _GivenUp as error:
+            followed.set_exception(error)
+        except Exception:
+            # A follower that is silently gone is worse than one that its supervisor starts again.
+            log.exception("follow.failed", account=accounts[0].name)
+            followed.set_exception(_GivenUp(f"{accounts[0].name}: failed, see the log."))
+        finally:
+            connections.close_all()
+
+    threading.Thread(target=run, name=f"follow {accounts[0].name}", daemon=True).start()
+    return followed
+
+
+def _follow(accounts: list[Account], stop: threading.Event) -> None:
+    """Follow one login until `stop` is set. Raises _GivenUp for what only a person can mend."""
+    is_known_down = False
     while not stop.is_set():
         try:
             Follower(wiring.desk(), accounts).run(stop)
         except (BrokerAuthFailed, BrokerRefused) as error:
-            troubles.append(f"{accounts[0].name}: {error}. Run manage.py doctor.")
-            stop.set()
-        except BrokerError as error:
-            log.warning("follow.no_link", account=accounts[0].name, error=str(error))
+            raise _GivenUp(f"{accounts[0].name}: {error}. Run manage.py doctor.") from error
+        except (BrokerError, DatabaseError) as error:
+            if not is_known_down:
+                log.warning("follow.no_link", account=accounts[0].name, error=repr(error))
+            is_known_down = True
             stop.wait(TRY_AGAIN_AFTER_S)
-        except Exception:
-            # A follower that is silently gone is worse than one that its supervisor starts again.
-            log.exception("follow.failed", account=accounts[0].name)
-            troubles.append(f"{accounts[0].name}: failed, see the log.")
-            stop.set()
-        finally:
-            connections.close_all()

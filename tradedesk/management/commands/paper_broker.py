@@ -38,6 +38,11 @@ class Command(BaseCommand):
         parser.add_argument("--walk", default="0", help="seconds between steps of the prices in use (off)")
         parser.add_argument("--sessions", action="store_true", help="keep the exchange's hours")
         parser.add_argument("--limits", action="store_true", help="keep Tradovate's limits on requests")
+        parser.add_argument(
+            "--scenarios",
+            action="store_true",
+            help="for tests: let anyone on this machine set faults (python -m broker.paper --help)",
+        )
 
     def handle(self, *_args: Any, **options: Any) -> None:
         # The journal of `make run` belongs to the broker that it started itself.
@@ -48,5 +53,5 @@ class Command(BaseCommand):
         os.chdir(settings.BASE_DIR)
         arguments = [str(part) for pair in words.items() for part in pair]
         arguments += [part for bars in options["bars"] for part in ("--bars", bars)]
-        arguments += [f"--{switch}" for switch in ("sessions", "limits") if options[switch]]
+        arguments += [f"--{switch}" for switch in ("sessions", "limits", "scenarios") if options[switch]]
         os.execv(sys.executable, [sys.executable, "-m", "broker.paper", *arguments])  # noqa: S606 - our own program
