@@ -13,7 +13,7 @@ from broker.base import (
     Change,
     Connected,
 )
-from tests.builders import make_bot, make_order, make_strategy
+from tests.builders import make_account, make_bot, make_order, make_strategy
 from tests.fakes import FakeBroker, FakeClock
 from tests.posting import Teller
 from tests.telling import BLUE, LEFT_BEHIND_S, open_incidents
@@ -29,8 +29,13 @@ type Hear = Callable[..., None]
 
 
 @pytest.fixture
-def follower(bot: Bot, desk: Desk) -> Follower:
-    return Follower(desk, [bot.account])
+def follower(bot: Bot, desk: Desk, broker: FakeBroker) -> Follower:
+    """Return a follower that has caught up."""
+    follower = Follower(desk, [bot.account])
+    follower.take(Connected())
+    follower.work()
+    broker.calls.clear()
+    return follower
 
 
 def told(follower: Follower, clock: FakeClock, *changes: Connected | Change, seconds: float = 1.0) -> None:
@@ -312,12 +317,25 @@ def test_comparison_without_an_answer_is_tried_again_less_and_less_often(
 def test_change_of_another_account_of_the_login_is_passed_over(
     bot: Bot, broker: FakeBroker, clock: FakeClock, follower: Follower
 ) -> None:
-    told(follower, clock, Connected())
-    broker.calls.clear()
-
     told(follower, clock, Change(account_id=99), Change(account_id=99, order_id=7))
 
     assert broker.calls == {}
+
+
+def test_accounts_of_a_login_are_compared_in_turn_and_only_those_that_changed(
+    bot: Bot, desk: Desk, broker: FakeBroker, clock: FakeClock
+) -> None:
+    others = [make_account(f"paper-{number}") for number in (2, 3)]
+    follower = Follower(desk, [bot.account, *others])
+    told(follower, clock, Connected(), seconds=0)
+    at_first = broker.calls["working_orders"]
+    told(follower, clock)
+    broker.calls.clear()
+
+    told(follower, clock, Change(account_id=2), Change(account_id=2))
+
+    assert at_first == 1
+    assert broker.calls["working_orders"] == 1
 
 
 def test_second_follower_books_nothing_twice(
