@@ -59,6 +59,7 @@ class Follower:
         self._compare_at: dict[int, float] = {}
         self._second_look_at: dict[int, float] = {}
         self._times_unread: Counter[int] = Counter()
+        self._missing: list[str] = []
         self._failures = 0
         self._put_off_until = self._sign_at = 0.0
 
@@ -125,13 +126,24 @@ class Follower:
         return list(Account.objects.filter(pk__in=self._ids))
 
     def _catch_up(self, now: float) -> None:
-        """Settle and compare everything: what happened while no stream stood was never told."""
+        """Settle and compare everything: what happened while no stream stood was never told.
+
+        An account that cannot be reached holds up no other; it is caught up with when it can be.
+        """
+        missing: list[str] = []
         for account in self._accounts():
-            link = self._desk.link(account, timeout_s=READ_TIMEOUT_S)
+            try:
+                link = self._desk.link(account, timeout_s=READ_TIMEOUT_S)
+            except BrokerError as error:
+                missing.append(account.name)
+                if account.name not in self._missing:
+                    log.warning("follow.not_linked", account=account.name, error=str(error))
+                continue
             settle_account(self._desk, link, account)
             self._at_broker[link.account.id] = account.pk
             self._compare_at[link.account.id] = now
-        self._catch_up_at = None
+        self._missing = missing
+        self._catch_up_at = now + LONGEST_PAUSE_S if missing else None
 
     def _answer(self, order_id: int, now: float) -> None:
         """Book what the broker knows of an order. What is not ours shows in the comparison."""
