@@ -3,6 +3,7 @@ from collections.abc import Callable, Iterator
 from itertools import permutations
 
 import pytest
+from django.db import OperationalError, connection
 from structlog.testing import capture_logs
 
 from broker.base import (
@@ -13,8 +14,8 @@ from broker.base import (
     Change,
     Connected,
 )
-from tests.builders import make_bot, make_order, make_strategy
-from tests.fakes import FakeBroker, FakeClock
+from tests.builders import make_account, make_bot, make_order, make_strategy
+from tests.fakes import FakeBroker, FakeClock, FakeLinks
 from tests.posting import Teller
 from tests.telling import BLUE, LEFT_BEHIND_S, open_incidents
 from tradedesk.models import Bot, Fill, Order, OrderStatus
@@ -29,8 +30,13 @@ type Hear = Callable[..., None]
 
 
 @pytest.fixture
-def follower(bot: Bot, desk: Desk) -> Follower:
-    return Follower(desk, [bot.account])
+def follower(bot: Bot, desk: Desk, broker: FakeBroker) -> Follower:
+    """Return a follower that has caught up."""
+    follower = Follower(desk, [bot.account])
+    follower.take(Connected())
+    follower.work()
+    broker.calls.clear()
+    return follower
 
 
 def told(follower: Follower, clock: FakeClock, *changes: Connected | Change, seconds: float = 1.0) -> None:
@@ -312,12 +318,25 @@ def test_comparison_without_an_answer_is_tried_again_less_and_less_often(
 def test_change_of_another_account_of_the_login_is_passed_over(
     bot: Bot, broker: FakeBroker, clock: FakeClock, follower: Follower
 ) -> None:
-    told(follower, clock, Connected())
-    broker.calls.clear()
-
     told(follower, clock, Change(account_id=99), Change(account_id=99, order_id=7))
 
     assert broker.calls == {}
+
+
+def test_accounts_of_a_login_are_compared_in_turn_and_only_those_that_changed(
+    bot: Bot, desk: Desk, broker: FakeBroker, clock: FakeClock
+) -> None:
+    others = [make_account(f"paper-{number}") for number in (2, 3)]
+    follower = Follower(desk, [bot.account, *others])
+    told(follower, clock, Connected(), seconds=0)
+    at_first = broker.calls["working_orders"]
+    told(follower, clock)
+    broker.calls.clear()
+
+    told(follower, clock, Change(account_id=2), Change(account_id=2))
+
+    assert at_first == 1
+    assert broker.calls["working_orders"] == 1
 
 
 def test_second_follower_books_nothing_twice(
@@ -333,22 +352,44 @@ def test_second_follower_books_nothing_twice(
     assert (Fill.objects.count(), held(bot)) == (1, 1)
 
 
-def test_new_connection_ends_the_rest_after_failures(
-    bot: Bot, tell: Teller, broker: FakeBroker, clock: FakeClock, follower: Follower, desk: Desk
+def test_account_that_cannot_be_reached_holds_up_no_other_and_is_caught_up_with_later(
+    bot: Bot, desk: Desk, tell: Teller, broker: FakeBroker, links: FakeLinks, clock: FakeClock
+) -> None:
+    broker.fill(work_on(broker, tell))
+    gone = make_account("gone", reconciled_at=None)
+    links.down["gone"] = BrokerRefused("AccountChanged", "sign it off anew")
+    follower = Follower(desk, [gone, bot.account])
+
+    with capture_logs() as logs:
+        told(follower, clock, Connected(), seconds=70)
+    links.down.clear()
+    told(follower, clock, seconds=31)
+
+    assert [line["account"] for line in logs if line["event"] == "follow.not_linked"] == ["gone"]
+    assert (Order.objects.get().status, held(bot)) == (OrderStatus.FILLED, 1)
+    gone.refresh_from_db()
+    assert gone.reconciled_at is not None
+
+
+def test_database_that_fails_is_left_alone_longer_each_time_and_told_of_once(
+    bot: Bot, tell: Teller, broker: FakeBroker, clock: FakeClock, follower: Follower
 ) -> None:
     order_id = work_on(broker, tell)
     broker.fill(order_id)
-    follower.take(Connected())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(desk.link, "down", {bot.account.name: BrokerNotReached("down")})
-        with capture_logs() as logs:
-            told(follower, clock, seconds=20)
-    assert Order.objects.get().status == OrderStatus.WORKING
+    tries = 0
 
+    def fail(*_: object) -> None:
+        nonlocal tries
+        tries += 1
+        raise OperationalError("the connection is closed")
+
+    with capture_logs() as logs, connection.execute_wrapper(fail):
+        told(follower, clock, Change(order_id=order_id), seconds=20)
     told(follower, clock, Connected(), seconds=0)
 
-    assert Order.objects.get().status == OrderStatus.FILLED
+    assert tries == 5
     assert [line["event"] for line in logs] == ["follow.put_off"]
+    assert Order.objects.get().status == OrderStatus.FILLED
 
 
 @pytest.fixture(params=["stream", "polling"])

@@ -1,7 +1,8 @@
 import threading
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 import structlog
 from django.db import DatabaseError, close_old_connections
@@ -50,13 +51,16 @@ class Follower:
     def __init__(self, desk: Desk, accounts: Sequence[Account]) -> None:
         self._desk = desk
         self._ids = [account.pk for account in accounts]
-        self._at_broker: set[int] = set()
+        # Ours by the broker's ids, as they are known from the first connection on.
+        self._at_broker: dict[int, UUID] = {}
         self._names: OrderedDict[int, set[str]] = OrderedDict()
         self._questions: dict[int, _Question] = {}
         self._catch_up_at: float | None = None
-        self._compare_at: float | None = None
-        self._second_look_at: float | None = None
-        self._failures = self._times_unread = 0
+        self._compare_at: dict[int, float] = {}
+        self._second_look_at: dict[int, float] = {}
+        self._times_unread: Counter[int] = Counter()
+        self._missing: list[str] = []
+        self._failures = 0
         self._put_off_until = self._sign_at = 0.0
 
     def run(self, stop: threading.Event) -> None:
@@ -76,30 +80,31 @@ class Follower:
             self._catch_up_at = now
             self._put_off_until, self._failures = now, 0
         elif item is not None and self._concerns_us(item):
-            self._compare_at = self._compare_at or now + COMPARE_AFTER_S
+            if item.account_id is not None:
+                self._compare_at.setdefault(item.account_id, now + COMPARE_AFTER_S)
             if item.order_id is not None:
                 self._question(item.order_id, item, now)
 
     def work(self) -> None:
-        """Do what is due: catch up, ask about orders, compare positions."""
+        """Do what is due: catch up, ask about orders, compare one account: orders that follow come first."""
         now = self._desk.monotonic()
         if now < self._put_off_until:
             return
         try:
-            if _is_due(self._catch_up_at, now):
+            if self._catch_up_at is not None and self._catch_up_at <= now:
                 self._catch_up(now)
             for order_id in [number for number, question in self._questions.items() if question.due <= now]:
                 self._answer(order_id, now)
-            if _is_due(self._compare_at, now) or _is_due(self._second_look_at, now):
-                self._compare(now)
+            if due := [*_due(self._compare_at, now), *_due(self._second_look_at, now)]:
+                self._compare(due[0], now)
         except (BrokerError, DatabaseError) as error:
             self._put_off(error)
             return
         self._failures = 0
 
     def _concerns_us(self, change: Change) -> bool:
-        """Tell whether a change may be of an account that is followed; most frames name none."""
-        return change.account_id is None or not self._at_broker or change.account_id in self._at_broker
+        """Tell whether a change may be of an account that is followed; many frames name none."""
+        return change.account_id is None or change.account_id in self._at_broker
 
     def _question(self, order_id: int, change: Change, now: float) -> None:
         question = self._questions.setdefault(order_id, _Question(now, now, now, set()))
@@ -121,13 +126,24 @@ class Follower:
         return list(Account.objects.filter(pk__in=self._ids))
 
     def _catch_up(self, now: float) -> None:
-        """Settle and compare everything: what happened while no stream stood was never told."""
-        accounts = self._accounts()
-        links = [(account, self._desk.link(account, timeout_s=READ_TIMEOUT_S)) for account in accounts]
-        self._at_broker = {link.account.id for _, link in links}
-        for account, link in links:
+        """Settle and compare everything: what happened while no stream stood was never told.
+
+        An account that cannot be reached holds up no other; it is caught up with when it can be.
+        """
+        missing: list[str] = []
+        for account in self._accounts():
+            try:
+                link = self._desk.link(account, timeout_s=READ_TIMEOUT_S)
+            except BrokerError as error:
+                missing.append(account.name)
+                if account.name not in self._missing:
+                    log.warning("follow.not_linked", account=account.name, error=str(error))
+                continue
             settle_account(self._desk, link, account)
-        self._catch_up_at, self._compare_at = None, now
+            self._at_broker[link.account.id] = account.pk
+            self._compare_at[link.account.id] = now
+        self._missing = missing
+        self._catch_up_at = now + LONGEST_PAUSE_S if missing else None
 
     def _answer(self, order_id: int, now: float) -> None:
         """Book what the broker knows of an order. What is not ours shows in the comparison."""
@@ -159,27 +175,27 @@ class Follower:
         names = self._names.get(order_id, set())
         return ours.filter(Q(broker_order_id=order_id) | Q(client_order_id__in=names)).first()
 
-    def _compare(self, now: float) -> None:
-        """Reconcile. A difference is looked at once more, for seen twice it becomes an incident."""
-        if self._is_sending():
+    def _compare(self, number: int, now: float) -> None:
+        """Reconcile an account. A difference is looked at once more: seen twice it becomes an incident."""
+        if self._is_sending(number):
             # The bot's seat belongs to its alert, and what it books explains the change.
-            self._compare_at = now + COMPARE_AFTER_S
+            self._compare_at[number] = now + COMPARE_AFTER_S
             return
-        is_second_look = _is_due(self._second_look_at, now)
-        found = reconcile_each(self._desk, self._accounts())
-        self._compare_at = None
+        is_second_look = self._second_look_at.get(number, now + 1) <= now
+        found = reconcile_each(self._desk, Account.objects.filter(pk=self._at_broker[number]))
+        self._compare_at.pop(number, None)
         if is_second_look:
-            self._second_look_at = None
+            del self._second_look_at[number]
         elif found.differences:
-            self._second_look_at = now + SECOND_LOOK_AFTER_S
-        self._times_unread = self._times_unread + 1 if found.unread else 0
+            self._second_look_at[number] = now + SECOND_LOOK_AFTER_S
+        self._times_unread[number] = self._times_unread[number] + 1 if found.unread else 0
         if found.unread:
-            self._compare_at = self._desk.monotonic() + _pause_s(self._times_unread)
+            self._compare_at[number] = self._desk.monotonic() + _pause_s(self._times_unread[number])
 
-    def _is_sending(self) -> bool:
+    def _is_sending(self, number: int) -> bool:
         since = self._desk.now() - LEFT_BEHIND_AFTER
-        sent = Order.objects.filter(account__in=self._ids, settled_at=None, status=OrderStatus.SENT)
-        return sent.filter(sent_at__gt=since).exists()
+        unsettled = Order.objects.filter(account=self._at_broker[number], settled_at=None)
+        return unsettled.filter(status=OrderStatus.SENT, sent_at__gt=since).exists()
 
     def _put_off(self, error: Exception) -> None:
         """Rest a while, longer each time; only the first of many failures is logged."""
@@ -196,8 +212,8 @@ class Follower:
             self._sign_at = now + SIGN_EVERY_S
 
 
-def _is_due(moment: float | None, now: float) -> bool:
-    return moment is not None and moment <= now
+def _due(moments: Mapping[int, float], now: float) -> list[int]:
+    return [number for number, moment in moments.items() if moment <= now]
 
 
 def _pause_s(failures: int) -> float:
