@@ -38,6 +38,8 @@ ANSWER_WITHIN_S = 10.0
 CAPTCHA_WAIT_S = 3600.0
 # A longer penalty is not waited for on an open connection.
 LONGEST_PENALTY_S = 30.0
+# Who penalises its own ticket again and again would take no other one either.
+MOST_TICKETS, TICKETS_WAIT_S = 3, 60.0
 # A token that is refused though it is new: something is wrong that no third token mends.
 REFUSED_WAIT_S = 900.0
 # Some other program of the user has taken the connection's place and would be pushed out in turn.
@@ -186,7 +188,7 @@ class UserStream:
 
     def _ask_to_synchronise(self, line: Line, body: dict[str, Any], stop: threading.Event) -> _Ended | None:
         """Return why user sync did not begin, None where it did; a penalty is waited for, and asked anew."""
-        while not stop.is_set():
+        for _ in range(1 + MOST_TICKETS):
             self._count_sync()
             reply = line.ask("user/syncrequest", json.dumps(body), self._deadline())
             data = reply.get("d")
@@ -196,8 +198,10 @@ class UserStream:
             if wait_s > LONGEST_PENALTY_S:
                 return _Ended("a penalty", wait_s)
             line.rest(wait_s, stop)
+            if stop.is_set():
+                return _Ended("stopped")
             body = body | {"p-ticket": data.get("p-ticket")}
-        return _Ended("stopped")
+        return _Ended("a penalty for each ticket", TICKETS_WAIT_S)
 
     def _count_sync(self) -> None:
         """Note a sync, or end the connection where the hour has no more of them."""

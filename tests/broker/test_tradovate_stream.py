@@ -255,6 +255,19 @@ def test_penalties_are_waited_for_and_the_same_body_goes_with_each_ticket() -> N
     assert third == first | {"p-ticket": "two"}
 
 
+def test_penalty_for_each_ticket_ends_the_connection_and_rests() -> None:
+    def penalise(peer: Peer) -> None:
+        peer.socket.send("o")
+        peer.answer()
+        while True:
+            peer.answer(data={"p-ticket": "again", "p-time": 0})
+
+    server, rested_s = said_after(penalise)
+
+    assert rested_s >= 60
+    assert len(server.syncs()) == 5
+
+
 @pytest.mark.parametrize(
     ("status", "data", "wait_s"),
     [
