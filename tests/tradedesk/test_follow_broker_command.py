@@ -1,4 +1,6 @@
 import signal
+import threading
+from collections.abc import Iterator
 from datetime import timedelta
 from io import StringIO
 
@@ -58,9 +60,24 @@ def test_failure_that_nobody_expected_ends_the_follower_with_an_error(
     bot: Bot, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broker.hints = [Connected()]
+    monkeypatch.setattr(followers, "sign", lambda *_args: 1 / 0)
+
+    with pytest.raises(CommandError, match="follow paper: failed, see the log"):
+        run()
+
+
+def test_failure_of_a_comparison_ends_the_follower_with_an_error(
+    bot: Bot, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stay(stop: threading.Event) -> Iterator[Connected | None]:
+        yield Connected()
+        while not stop.wait(0.01):
+            yield None
+
+    monkeypatch.setattr(broker, "changes", stay)
     monkeypatch.setattr(broker, "working_orders", lambda *_args, **_options: 1 / 0)
 
-    with pytest.raises(CommandError, match="paper: failed, see the log"):
+    with pytest.raises(CommandError, match="compare paper: failed, see the log"):
         run()
 
 

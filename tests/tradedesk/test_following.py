@@ -14,11 +14,13 @@ from broker.base import (
     Change,
     Connected,
 )
+from broker.orders import BrokerOrder
 from tests.builders import make_account, make_bot, make_order, make_strategy
 from tests.fakes import FakeBroker, FakeClock, FakeLinks
 from tests.posting import Teller
 from tests.telling import BLUE, LEFT_BEHIND_S, open_incidents
 from tradedesk.models import Bot, Fill, Order, OrderStatus
+from tradedesk.services.comparing import Comparer
 from tradedesk.services.desk import Desk
 from tradedesk.services.following import Follower
 from tradedesk.services.reconciliation import reconcile
@@ -30,11 +32,16 @@ type Hear = Callable[..., None]
 
 
 @pytest.fixture
-def follower(bot: Bot, desk: Desk, broker: FakeBroker) -> Follower:
+def comparer(desk: Desk) -> Comparer:
+    return Comparer(desk)
+
+
+@pytest.fixture
+def follower(bot: Bot, desk: Desk, broker: FakeBroker, comparer: Comparer) -> Follower:
     """Return a follower that has caught up."""
-    follower = Follower(desk, [bot.account])
+    follower = Follower(desk, [bot.account], comparer)
     follower.take(Connected())
-    follower.work()
+    work(follower)
     broker.calls.clear()
     return follower
 
@@ -43,10 +50,16 @@ def told(follower: Follower, clock: FakeClock, *changes: Connected | Change, sec
     """Hand changes on and let the follower work for a while."""
     for change in changes:
         follower.take(change)
-    follower.work()
+    work(follower)
     for _ in range(int(seconds / 0.25)):
         clock.advance(0.25)
-        follower.work()
+        work(follower)
+
+
+def work(follower: Follower) -> None:
+    """Do what is due, as the threads of a process do."""
+    follower.work()
+    follower._comparer.work()
 
 
 def work_on(broker: FakeBroker, tell: Teller) -> int:
@@ -327,7 +340,7 @@ def test_accounts_of_a_login_are_compared_in_turn_and_only_those_that_changed(
     bot: Bot, desk: Desk, broker: FakeBroker, clock: FakeClock
 ) -> None:
     others = [make_account(f"paper-{number}") for number in (2, 3)]
-    follower = Follower(desk, [bot.account, *others])
+    follower = Follower(desk, [bot.account, *others], Comparer(desk))
     told(follower, clock, Connected(), seconds=0)
     at_first = broker.calls["working_orders"]
     told(follower, clock)
@@ -346,7 +359,7 @@ def test_second_follower_books_nothing_twice(
     broker.fill(order_id)
     change = Change(order_id=order_id, fill_id=broker.orders[order_id].fills[0].id)
 
-    for each in (follower, Follower(desk, [bot.account])):
+    for each in (follower, Follower(desk, [bot.account], Comparer(desk))):
         told(each, clock, change)
 
     assert (Fill.objects.count(), held(bot)) == (1, 1)
@@ -358,7 +371,7 @@ def test_account_that_cannot_be_reached_holds_up_no_other_and_is_caught_up_with_
     broker.fill(work_on(broker, tell))
     gone = make_account("gone", reconciled_at=None)
     links.down["gone"] = BrokerRefused("AccountChanged", "sign it off anew")
-    follower = Follower(desk, [gone, bot.account])
+    follower = Follower(desk, [gone, bot.account], Comparer(desk))
 
     with capture_logs() as logs:
         told(follower, clock, Connected(), seconds=70)
@@ -390,6 +403,53 @@ def test_database_that_fails_is_left_alone_longer_each_time_and_told_of_once(
     assert tries == 5
     assert [line["event"] for line in logs] == ["follow.put_off"]
     assert Order.objects.get().status == OrderStatus.FILLED
+
+
+def test_comparison_that_the_database_fails_is_tried_again(
+    bot: Bot, broker: FakeBroker, clock: FakeClock, follower: Follower
+) -> None:
+    def fail(*_: object) -> None:
+        raise OperationalError("the connection is closed")
+
+    with capture_logs() as logs, connection.execute_wrapper(fail):
+        told(follower, clock, Change(account_id=1))
+    told(follower, clock, seconds=2)
+
+    assert [line["event"] for line in logs] == ["compare.failed"]
+    assert broker.calls["working_orders"] == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_comparison_that_takes_long_holds_up_no_fill(
+    bot: Bot, tell: Teller, broker: FakeBroker, follower: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order_id = work_on(broker, tell)
+    broker.fill(order_id)
+    is_comparing, may_go_on, stop = threading.Event(), threading.Event(), threading.Event()
+
+    def hang(*_args: object, **_options: object) -> list[BrokerOrder]:
+        is_comparing.set()
+        may_go_on.wait(10)
+        return []
+
+    def compare() -> None:
+        follower._comparer.run(stop)
+        connection.close()
+
+    monkeypatch.setattr(broker, "working_orders", hang)
+    follower._comparer.ask(bot.account_id)
+    thread = threading.Thread(target=compare)
+    thread.start()
+    assert is_comparing.wait(10)
+
+    follower.take(Change(order_id=order_id))
+    follower.work()
+    booked = Order.objects.get().status
+    stop.set()
+    may_go_on.set()
+    thread.join(10)
+
+    assert booked == OrderStatus.FILLED
 
 
 @pytest.fixture(params=["stream", "polling"])

@@ -1,6 +1,6 @@
 import threading
-from collections import Counter, OrderedDict
-from collections.abc import Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,11 +9,10 @@ from django.db import DatabaseError, close_old_connections
 from django.db.models import Q
 
 from broker.base import Broker, BrokerError, Change, Connected
-from tradedesk.models import Account, Fill, Order, OrderStatus
+from tradedesk.models import Account, Fill, Order
+from tradedesk.services.comparing import Comparer
 from tradedesk.services.desk import READ_TIMEOUT_S, Desk
-from tradedesk.services.reconciliation import SECOND_LOOK_AFTER
 from tradedesk.services.recovery import LEFT_BEHIND_AFTER, may_be_on_its_way, settle, settle_account
-from tradedesk.services.rounds import reconcile_each
 from tradedesk.stores import followers
 from tradedesk.stores.positions import Busy, Unreadable
 
@@ -24,7 +23,6 @@ ASK_AGAIN_AFTER_S = 0.1
 GIVE_UP_AFTER_S = LEFT_BEHIND_AFTER.total_seconds() + 1.0
 # So long after a change positions are compared: one look for all frames of an action.
 COMPARE_AFTER_S = 0.3
-SECOND_LOOK_AFTER_S = SECOND_LOOK_AFTER.total_seconds() + 1.0
 # Where the database or the broker does not answer. Recovery comes every 15 seconds and asks about it too.
 TRY_AGAIN_AFTER_S, LONGEST_PAUSE_S = 1.0, 30.0
 GIVE_UP_FAILING_AFTER_S = 60.0
@@ -45,20 +43,19 @@ class _Question:
 class Follower:
     """Books what the stream of one login tells of. The frames are hints; what is booked is read anew.
 
-    A second follower of the same login books nothing twice.
+    Accounts that changed are compared by the comparer. A second follower of the same login books nothing
+    twice.
     """
 
-    def __init__(self, desk: Desk, accounts: Sequence[Account]) -> None:
+    def __init__(self, desk: Desk, accounts: Sequence[Account], comparer: Comparer) -> None:
         self._desk = desk
+        self._comparer = comparer
         self._ids = [account.pk for account in accounts]
         # Ours by the broker's ids, as they are known from the first connection on.
         self._at_broker: dict[int, UUID] = {}
         self._names: OrderedDict[int, set[str]] = OrderedDict()
         self._questions: dict[int, _Question] = {}
         self._catch_up_at: float | None = None
-        self._compare_at: dict[int, float] = {}
-        self._second_look_at: dict[int, float] = {}
-        self._times_unread: Counter[int] = Counter()
         self._missing: list[str] = []
         self._failures = 0
         self._put_off_until = self._sign_at = 0.0
@@ -81,12 +78,12 @@ class Follower:
             self._put_off_until, self._failures = now, 0
         elif item is not None and self._concerns_us(item):
             if item.account_id is not None:
-                self._compare_at.setdefault(item.account_id, now + COMPARE_AFTER_S)
+                self._comparer.ask(self._at_broker[item.account_id], COMPARE_AFTER_S)
             if item.order_id is not None:
                 self._question(item.order_id, item, now)
 
     def work(self) -> None:
-        """Do what is due: catch up, ask about orders, compare one account: orders that follow come first."""
+        """Do what is due: catch up, and ask about orders."""
         now = self._desk.monotonic()
         if now < self._put_off_until:
             return
@@ -95,8 +92,6 @@ class Follower:
                 self._catch_up(now)
             for order_id in [number for number, question in self._questions.items() if question.due <= now]:
                 self._answer(order_id, now)
-            if due := [*_due(self._compare_at, now), *_due(self._second_look_at, now)]:
-                self._compare(due[0], now)
         except (BrokerError, DatabaseError) as error:
             self._put_off(error)
             return
@@ -126,7 +121,7 @@ class Follower:
         return list(Account.objects.filter(pk__in=self._ids))
 
     def _catch_up(self, now: float) -> None:
-        """Settle and compare everything: what happened while no stream stood was never told.
+        """Settle everything and have it compared: what happened while no stream stood was never told.
 
         An account that cannot be reached holds up no other; it is caught up with when it can be.
         """
@@ -141,7 +136,7 @@ class Follower:
                 continue
             settle_account(self._desk, link, account)
             self._at_broker[link.account.id] = account.pk
-            self._compare_at[link.account.id] = now
+            self._comparer.ask(account.pk)
         self._missing = missing
         self._catch_up_at = now + LONGEST_PAUSE_S if missing else None
 
@@ -175,34 +170,13 @@ class Follower:
         names = self._names.get(order_id, set())
         return ours.filter(Q(broker_order_id=order_id) | Q(client_order_id__in=names)).first()
 
-    def _compare(self, number: int, now: float) -> None:
-        """Reconcile an account. A difference is looked at once more: seen twice it becomes an incident."""
-        if self._is_sending(number):
-            # The bot's seat belongs to its alert, and what it books explains the change.
-            self._compare_at[number] = now + COMPARE_AFTER_S
-            return
-        is_second_look = self._second_look_at.get(number, now + 1) <= now
-        found = reconcile_each(self._desk, Account.objects.filter(pk=self._at_broker[number]))
-        self._compare_at.pop(number, None)
-        if is_second_look:
-            del self._second_look_at[number]
-        elif found.differences:
-            self._second_look_at[number] = now + SECOND_LOOK_AFTER_S
-        self._times_unread[number] = self._times_unread[number] + 1 if found.unread else 0
-        if found.unread:
-            self._compare_at[number] = self._desk.monotonic() + _pause_s(self._times_unread[number])
-
-    def _is_sending(self, number: int) -> bool:
-        since = self._desk.now() - LEFT_BEHIND_AFTER
-        unsettled = Order.objects.filter(account=self._at_broker[number], settled_at=None)
-        return unsettled.filter(status=OrderStatus.SENT, sent_at__gt=since).exists()
-
     def _put_off(self, error: Exception) -> None:
         """Rest a while, longer each time; only the first of many failures is logged."""
         if not self._failures:
             log.warning("follow.put_off", error=repr(error))
         self._failures += 1
-        self._put_off_until = self._desk.monotonic() + _pause_s(self._failures)
+        pause_s = min(TRY_AGAIN_AFTER_S * 2.0 ** (self._failures - 1), LONGEST_PAUSE_S)
+        self._put_off_until = self._desk.monotonic() + pause_s
 
     def _sign(self) -> None:
         """Leave a sign of life now and then."""
@@ -210,11 +184,3 @@ class Follower:
         if now >= self._sign_at:
             followers.sign(self._ids, self._desk.now())
             self._sign_at = now + SIGN_EVERY_S
-
-
-def _due(moments: Mapping[int, float], now: float) -> list[int]:
-    return [number for number, moment in moments.items() if moment <= now]
-
-
-def _pause_s(failures: int) -> float:
-    return min(TRY_AGAIN_AFTER_S * 2.0 ** (failures - 1), LONGEST_PAUSE_S)

@@ -2,6 +2,7 @@ import signal
 import threading
 from argparse import ArgumentParser
 from collections import defaultdict
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any
 
@@ -14,6 +15,7 @@ from tradedesk import wiring
 from tradedesk.management import console
 from tradedesk.management.command_help import with_examples
 from tradedesk.models import Account
+from tradedesk.services.comparing import Comparer
 from tradedesk.services.following import Follower
 
 log = structlog.get_logger(__name__)
@@ -50,7 +52,7 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        followed = [_start(group, stop) for group in _by_login(accounts)]
+        followed = [thread for group in _by_login(accounts) for thread in _start(group, stop)]
         self.stdout.write(f"Following {', '.join(account.name for account in accounts)}.")
         self.stdout.flush()
         try:
@@ -79,33 +81,42 @@ def _by_login(accounts: list[Account]) -> list[list[Account]]:
     return list(logins.values())
 
 
-def _start(accounts: list[Account], stop: threading.Event) -> Future[None]:
-    """Follow one login in a thread that does not keep the process alive."""
-    followed: Future[None] = Future()
+def _start(accounts: list[Account], stop: threading.Event) -> list[Future[None]]:
+    """Follow one login, and compare its accounts beside that."""
+    name, comparer = accounts[0].name, Comparer(wiring.desk())
+    return [
+        _in_thread(f"follow {name}", lambda: _follow(accounts, comparer, stop)),
+        _in_thread(f"compare {name}", lambda: comparer.run(stop)),
+    ]
+
+
+def _in_thread(name: str, work: Callable[[], None]) -> Future[None]:
+    """Do some work in a thread that does not keep the process alive."""
+    done: Future[None] = Future()
 
     def run() -> None:
         try:
-            _follow(accounts, stop)
-            followed.set_result(None)
+            work()
+            done.set_result(None)
         except _GivenUp as error:
-            followed.set_exception(error)
+            done.set_exception(error)
         except Exception:
             # A follower that is silently gone is worse than one that its supervisor starts again.
-            log.exception("follow.failed", account=accounts[0].name)
-            followed.set_exception(_GivenUp(f"{accounts[0].name}: failed, see the log."))
+            log.exception("follow.failed", what=name)
+            done.set_exception(_GivenUp(f"{name}: failed, see the log."))
         finally:
             connections.close_all()
 
-    threading.Thread(target=run, name=f"follow {accounts[0].name}", daemon=True).start()
-    return followed
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return done
 
 
-def _follow(accounts: list[Account], stop: threading.Event) -> None:
+def _follow(accounts: list[Account], comparer: Comparer, stop: threading.Event) -> None:
     """Follow one login until `stop` is set. Raises _GivenUp for what only a person can mend."""
     is_known_down = False
     while not stop.is_set():
         try:
-            Follower(wiring.desk(), accounts).run(stop)
+            Follower(wiring.desk(), accounts, comparer).run(stop)
         except (BrokerAuthFailed, BrokerRefused) as error:
             raise _GivenUp(f"{accounts[0].name}: {error}. Run manage.py doctor.") from error
         except (BrokerError, DatabaseError) as error:
