@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -32,8 +31,9 @@ NOTICED_WITHIN_S = 15.0
 
 @contextmanager
 def follower(desk: Desk) -> Iterator["subprocess.Popen[str]"]:
-    """Run `manage.py follow_broker` beside the desk, from when it has caught up."""
-    before = compared_at(desk)
+    """Run `manage.py follow_broker` beside the desk, from when its stream is up."""
+    said_in(desk).touch()
+    before = ups(desk)
     with said_in(desk).open("a") as said:
         process = subprocess.Popen(
             [sys.executable, "manage.py", "follow_broker"],
@@ -44,17 +44,10 @@ def follower(desk: Desk) -> Iterator["subprocess.Popen[str]"]:
             text=True,
         )
     try:
-        until(lambda: compared_at(desk) > before, STARTED_WITHIN_S, "a follower that has caught up")
+        until(lambda: ups(desk) > before, STARTED_WITHIN_S, "a stream that is up")
         yield process
     finally:
         stop(process)
-
-
-def compared_at(desk: Desk) -> datetime:
-    """Return when all accounts had been compared with the broker."""
-    (row,) = desk.database.rows("SELECT min(reconciled_at) AS oldest FROM tradedesk_account")
-    oldest: datetime = row["oldest"]
-    return oldest
 
 
 def said_in(desk: Desk) -> Path:
