@@ -9,12 +9,22 @@ from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection
 
 from broker.base import BrokerNotReached
-from broker.tradovate.frames import HEARTBEAT, Message, messages_of, request
+from broker.tradovate.frames import HEARTBEAT, Message, messages_of, quote, request
+from broker.tradovate.http import RATE_LIMIT_WAIT_S
 
 HEARTBEAT_S = 2.5
 DEAD_AFTER_S = 10.0
 # How long a caller waits at most to get its turn: something may be due that no frame announces.
 TURN_S = 0.25
+ANSWER_WITHIN_S = 10.0
+
+
+class Ended(Exception):
+    """The connection is over; `wait_s` is the least time to wait before the next one."""
+
+    def __init__(self, why: str, wait_s: float = 0.0) -> None:
+        super().__init__(why)
+        self.wait_s = wait_s
 
 
 class Line:
@@ -77,3 +87,14 @@ class Line:
                 self._socket.send(HEARTBEAT)
             except (WebSocketException, OSError):
                 return
+
+
+def failure_of(reply: Message) -> Ended | None:
+    """Return what a reply that is no success means, None for a success."""
+    status, data = reply.get("s"), reply.get("d")
+    if status == 429:
+        return Ended("too many requests", RATE_LIMIT_WAIT_S)
+    if status != 200:
+        return Ended(f"answered {status}: {quote(data)}")
+    text = data.get("errorText") if isinstance(data, dict) else None
+    return Ended(f"refused: {quote(text)}") if text else None

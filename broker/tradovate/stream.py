@@ -4,14 +4,11 @@ Events are a change feed without a memory: what happened while no connection sto
 frames of one action come in any order. So they are handed on as hints, and the truth is read afterwards.
 """
 
-import json
 import logging
 import random
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import structlog
 from websockets.exceptions import ConnectionClosedOK, WebSocketException
@@ -21,7 +18,6 @@ from broker.base import BrokerError, BrokerThrottled, Change, Connected
 from broker.logins import AccessToken
 from broker.tradovate.auth import Session
 from broker.tradovate.frames import (
-    KINDS,
     ClosedByBroker,
     Message,
     UnreadableFrame,
@@ -29,24 +25,17 @@ from broker.tradovate.frames import (
     quote,
     unknown_word,
 )
-from broker.tradovate.http import RATE_LIMIT_WAIT_S
-from broker.tradovate.line import TURN_S, Line
+from broker.tradovate.line import ANSWER_WITHIN_S, TURN_S, Ended, Line, failure_of
+from broker.tradovate.synchronising import CAPTCHA_WAIT_S, Synchroniser
 
 log = structlog.get_logger(__name__)
 
-ANSWER_WITHIN_S = 10.0
-CAPTCHA_WAIT_S = 3600.0
-# A longer penalty is not waited for on an open connection.
-LONGEST_PENALTY_S = 30.0
-# Who penalises its own ticket again and again would take no other one either.
-MOST_TICKETS, TICKETS_WAIT_S = 3, 60.0
 # A token that is refused though it is new: something is wrong that no third token mends.
 REFUSED_WAIT_S = 900.0
 # Some other program of the user has taken the connection's place and would be pushed out in turn.
 QUOTA_WAIT_S = 15.0
 # A connection that lived shorter does not end the growing of the delays.
 LIVED_S, FIRST_DELAY_S, LONGEST_DELAY_S = 30.0, 0.5, 30.0
-SYNCS_AN_HOUR, HOUR_S = 300, 3600.0
 LARGEST_FRAME = 64 * 2**20
 
 # The library's debug lines quote every frame, and the first one has the token in it.
@@ -56,15 +45,7 @@ _FRAMES_LOG.setLevel(logging.INFO)
 type Item = Connected | Change | None
 
 
-class _Ended(Exception):
-    """The connection is over; `wait_s` is the least time to wait before the next one."""
-
-    def __init__(self, why: str, wait_s: float = 0.0) -> None:
-        super().__init__(why)
-        self.wait_s = wait_s
-
-
-_OVER = (_Ended, ClosedByBroker, UnreadableFrame, BrokerError, WebSocketException, OSError)
+_OVER = (Ended, ClosedByBroker, UnreadableFrame, BrokerError, WebSocketException, OSError)
 
 
 class UserStream:
@@ -82,9 +63,7 @@ class UserStream:
         self._session = session
         self._monotonic = monotonic
         self._jitter = jitter
-        self._forms = [_by_kinds, _plain, _by_user]
-        self._has_synced = False
-        self._syncs: deque[float] = deque()
+        self._sync = Synchroniser(monotonic)
         self._replacement: AccessToken | None = None
         self._token = ""
         self._is_up: bool | None = None
@@ -131,7 +110,7 @@ class UserStream:
             Line(socket, self._monotonic) as line,
         ):
             self._authorise(line, token)
-            self._synchronise(line, token, stop)
+            self._sync.begin(line, token, stop)
             self._note_up()
             yield Connected()
             while not stop.is_set():
@@ -153,71 +132,24 @@ class UserStream:
             reply = {"s": 401}
         if reply.get("s") == 401:
             raise self._refused(token)
-        if failure := _failure(reply):
+        if failure := failure_of(reply):
             raise failure
         self._replacement = None
 
-    def _refused(self, token: AccessToken) -> _Ended:
+    def _refused(self, token: AccessToken) -> Ended:
         """Get another token than one that was refused, unless it was such another one itself."""
         if self._replacement is not None and self._replacement.value == token.value:
             self._replacement = None
-            return _Ended("a new token was refused too", REFUSED_WAIT_S)
+            return Ended("a new token was refused too", REFUSED_WAIT_S)
         self._replacement = self._session.replace_token(token, self._deadline())
-        return _Ended("the token was refused")
-
-    def _synchronise(self, line: Line, token: AccessToken, stop: threading.Event) -> None:
-        """Start user sync in the first form that the server takes, and remember that form."""
-        refusal = _Ended("no form of user sync is taken")
-        for form in list(self._forms):
-            body = form(token)
-            if body is None:
-                continue
-            if not self._has_synced:
-                # A refusal may close the connection: then the next one begins with another form.
-                self._forms = [*(other for other in self._forms if other is not form), form]
-            failure = self._ask_to_synchronise(line, body, stop)
-            if failure is None:
-                self._has_synced = True
-                self._forms = [form, *(other for other in self._forms if other is not form)]
-                return
-            if failure.wait_s:
-                raise failure
-            refusal = failure
-        self._has_synced = False
-        raise refusal
-
-    def _ask_to_synchronise(self, line: Line, body: dict[str, Any], stop: threading.Event) -> _Ended | None:
-        """Return why user sync did not begin, None where it did; a penalty is waited for, and asked anew."""
-        for _ in range(1 + MOST_TICKETS):
-            self._count_sync()
-            reply = line.ask("user/syncrequest", json.dumps(body), self._deadline())
-            data = reply.get("d")
-            if not isinstance(data, dict) or not data.keys() & {"p-ticket", "p-time", "p-captcha"}:
-                return _failure(reply)
-            wait_s = _penalty_s(data)
-            if wait_s > LONGEST_PENALTY_S:
-                return _Ended("a penalty", wait_s)
-            line.rest(wait_s, stop)
-            if stop.is_set():
-                return _Ended("stopped")
-            body = body | {"p-ticket": data.get("p-ticket")}
-        return _Ended("a penalty for each ticket", TICKETS_WAIT_S)
-
-    def _count_sync(self) -> None:
-        """Note a sync, or end the connection where the hour has no more of them."""
-        now = self._monotonic()
-        while self._syncs and now - self._syncs[0] >= HOUR_S:
-            self._syncs.popleft()
-        if len(self._syncs) >= SYNCS_AN_HOUR:
-            raise _Ended("too many syncs within the hour", self._syncs[0] + HOUR_S - now)
-        self._syncs.append(now)
+        return Ended("the token was refused")
 
     def _look_at(self, message: Message) -> None:
         """End the connection when the broker says that it shuts down; log what is unknown, once."""
         if message.get("e") == "shutdown":
             data = message.get("d")
             code = str(data.get("reasonCode")) if isinstance(data, dict) else ""
-            raise _Ended(f"the broker shuts down: {quote(data)}", QUOTA_WAIT_S if "Quota" in code else 0.0)
+            raise Ended(f"the broker shuts down: {quote(data)}", QUOTA_WAIT_S if "Quota" in code else 0.0)
         word = unknown_word(message)
         if word and word not in self._passed_over:
             self._passed_over.add(word)
@@ -240,42 +172,9 @@ class UserStream:
         return self._monotonic() + ANSWER_WITHIN_S
 
 
-def _failure(reply: Message) -> _Ended | None:
-    """Return what a reply that is no success means, None for a success."""
-    status, data = reply.get("s"), reply.get("d")
-    if status == 429:
-        return _Ended("too many requests", RATE_LIMIT_WAIT_S)
-    if status != 200:
-        return _Ended(f"answered {status}: {quote(data)}")
-    text = data.get("errorText") if isinstance(data, dict) else None
-    return _Ended(f"refused: {quote(text)}") if text else None
-
-
-def _penalty_s(data: dict[str, Any]) -> float:
-    wait_s = data.get("p-time", 0)
-    if data.get("p-captcha") is True or not isinstance(wait_s, int | float):
-        return CAPTCHA_WAIT_S
-    return max(float(wait_s), 0.0)
-
-
 def _wait_s(error: Exception) -> float:
-    if isinstance(error, _Ended):
+    if isinstance(error, Ended):
         return error.wait_s
     if isinstance(error, BrokerThrottled):
         return CAPTCHA_WAIT_S if error.retry_after_s is None else error.retry_after_s
     return 0.0
-
-
-# Partner documentation of 2026: what is not listed is not told. An older server passes the list over.
-def _by_kinds(_token: AccessToken) -> dict[str, Any] | None:
-    return {"splitResponses": False, "entityTypes": list(KINDS)}
-
-
-# As recorded of the vendor's own web page.
-def _plain(_token: AccessToken) -> dict[str, Any] | None:
-    return {"splitResponses": False}
-
-
-# Official document of 2025. Accounts that others own and this user may trade could be left out.
-def _by_user(token: AccessToken) -> dict[str, Any] | None:
-    return None if token.user_id is None else {"users": [token.user_id]}

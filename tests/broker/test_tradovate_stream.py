@@ -341,7 +341,7 @@ def test_tries_to_connect_come_further_and_further_apart() -> None:
 def test_hour_with_three_hundred_syncs_has_no_more_of_them() -> None:
     script = Script()
     with socket_server(let_in_and_stay) as server, following(server, script) as (changes, stream):
-        stream._syncs.extend([script.clock.monotonic()] * 300)
+        stream._sync._syncs.extend([script.clock.monotonic()] * 300)
         began = script.clock.monotonic()
         assert next_said(changes) == Connected()
 
