@@ -261,6 +261,10 @@ class Broker(Protocol):
         """
         ...
 
+    def move_paper_price(self, root: str, price: Decimal, *, timeout_s: float) -> None:
+        """Let the paper market of a root move to a price. Any other market has prices of its own."""
+        ...
+
     def changes(self, stop: Event) -> Iterator[Connected | Change | None]:
         """Yield what changes at the broker until `stop` is set, and None when there is nothing to tell.
 

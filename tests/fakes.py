@@ -108,6 +108,8 @@ class FakeBroker:
         self._rejections: list[str] = []
         self._holdings: defaultdict[tuple[int, int], Holding] = defaultdict(Holding)
         self.price = Decimal("6842.25")
+        # What the paper market was told, by root.
+        self.prices: dict[str, Decimal] = {}
         self.clock_offset_s: float | None = 0.1
         self.money = FakeCash(net_liq=Decimal(50_000), total_pnl=Decimal(), initial_margin=Decimal())
         self.fills_at_once = True
@@ -242,6 +244,10 @@ class FakeBroker:
             raise BrokerRefused("TooLate", "the order is over")
         order.status = BrokerOrderStatus.CANCELLED
         return next(self._ids)
+
+    def move_paper_price(self, root: str, price: Decimal, *, timeout_s: float) -> None:
+        self._called("move_paper_price")
+        self.prices[root] = price
 
     def changes(self, stop: Event) -> Iterator[Connected | Change | None]:
         """Yield what the test puts into `hints`, and stop when they are told."""

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from datetime import datetime, timedelta
+from decimal import Decimal
 from threading import Event
 from typing import Self
 
@@ -51,6 +52,7 @@ class TradovateBroker(Placing, Looking, Managing):
         )
         super().__init__(session, monotonic, is_paper=paper)
         self._contracts = ContractBook(self, now)
+        self._paper_prices = f"{base_url.rstrip('/').removesuffix('/v1')}/paper/prices" if paper else ""
         self._socket_url = base_url.replace("http", "ws", 1).rstrip("/") + "/websocket"
 
     @property
@@ -106,6 +108,15 @@ class TradovateBroker(Placing, Looking, Managing):
         deadline = self.deadline(timeout_s)
         product = self._contracts.product(root, deadline)
         return self.one(PRODUCT_SESSION_ITEM, product.id, deadline=deadline)
+
+    def move_paper_price(self, root: str, price: Decimal, *, timeout_s: float) -> None:
+        """Let the paper market of a root move to a price; nothing is asked of any other broker.
+
+        POST /paper/prices, beside /v1
+        """
+        if self._paper_prices:
+            body = {"root": root, "price": str(price)}
+            self._session.command(self._paper_prices, body, deadline=self.deadline(timeout_s))
 
     def changes(self, stop: Event) -> Iterator[Connected | Change | None]:
         """Yield what changes, by user sync. WebSocket: authorize, user/syncrequest"""

@@ -93,7 +93,7 @@ class Http:
         self._transport = transport or KeptConnections(url, monotonic)
         # The Date of the last answer and when it came, on the monotonic clock.
         self.dated: tuple[str, float] | None = None
-        self._url = lru_cache(maxsize=256)(lambda path: httpx.URL(self._base_url + path))
+        self._url = lru_cache(maxsize=256)(self._address)
 
     def call(
         self,
@@ -106,6 +106,7 @@ class Http:
     ) -> Any:
         """Send once, a POST if there is a body, and return the decoded reply, fractions as Decimal.
 
+        `path` goes behind the base URL, unless it is a whole address on the same host.
         `deadline` is a moment of the monotonic clock; `secrets` are kept out of every error text.
         """
         request = self._request(path, deadline, body, headers or {})
@@ -123,6 +124,9 @@ class Http:
 
     def close(self) -> None:
         self._transport.close()
+
+    def _address(self, path: str) -> httpx.URL:
+        return httpx.URL(self._base_url + path if path.startswith("/") else path)
 
     def _request(
         self,

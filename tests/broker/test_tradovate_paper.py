@@ -26,6 +26,7 @@ from broker.base import (
     Side,
 )
 from broker.logins import AccessToken
+from broker.terms import OrderType, Terms
 from broker.tradovate.client import TradovateBroker
 from broker.tradovate.credentials import Credentials
 from tests.broker.wire import MemoryTokens
@@ -152,6 +153,18 @@ def test_closed_position_stays_as_a_flat_row(broker: TradovateBroker) -> None:
 
     position = held(broker, "M2K")
     assert (position.quantity, position.average_price) == (0, None)
+
+
+def test_price_that_the_paper_market_moves_to_reaches_an_order_that_rests(broker: TradovateBroker) -> None:
+    limit = Terms(OrderType.LIMIT, price=Decimal("6800"))
+    order = replace(make_order(broker, "rest-1", Side.BUY, 1, "MYM"), terms=limit)
+    order_id = broker.submit(replace(order, reference_price=Decimal("6842")), timeout_s=LIMIT_S)
+    before = broker.order_report(order_id, timeout_s=LIMIT_S).status
+
+    broker.move_paper_price("MYM", Decimal("6799"), timeout_s=LIMIT_S)
+
+    assert before is BrokerOrderStatus.WORKING
+    assert settle(broker, order_id).status is BrokerOrderStatus.FILLED
 
 
 def test_order_is_found_by_our_id(broker: TradovateBroker) -> None:

@@ -152,14 +152,14 @@ def test_entry_after_an_exit_costs_the_same(tell: Teller, costs: Costs) -> None:
 
 
 @pytest.mark.parametrize(("event", "reason"), [(UP, "CROSS_WITH_TREND"), (BLUE, "SAME_COLOR")])
-def test_alert_that_changes_nothing_asks_no_broker(
+def test_alert_that_changes_nothing_asks_a_broker_nothing_and_tells_the_paper_market(
     tell: Teller, costs: Costs, event: str, reason: str
 ) -> None:
     with costs:
         answer = tell(event, 20)
 
     assert answer.decision["reason"] == reason
-    assert (costs.statements, costs.commits, costs.redis_round_trips, costs.broker_requests) == (3, 2, 3, 0)
+    assert (costs.statements, costs.commits, costs.redis_round_trips, costs.broker_requests) == (3, 2, 4, 1)
 
 
 def test_duplicate_costs_a_try_to_store_and_a_read(tell: Teller, costs: Costs) -> None:
@@ -170,11 +170,11 @@ def test_duplicate_costs_a_try_to_store_and_a_read(tell: Teller, costs: Costs) -
     assert (costs.statements, costs.redis_round_trips, costs.broker_requests) == (3, 1, 0)
 
 
-def test_heartbeat_costs_one_write(tell: Teller, costs: Costs) -> None:
+def test_heartbeat_costs_one_write_and_tells_the_paper_market(tell: Teller, costs: Costs) -> None:
     with costs:
         assert tell("HEARTBEAT").body["status"] == "heartbeat"
 
-    assert (costs.statements, costs.commits, costs.redis_round_trips, costs.broker_requests) == (2, 1, 1, 0)
+    assert (costs.statements, costs.commits, costs.redis_round_trips, costs.broker_requests) == (2, 1, 1, 1)
 
 
 def test_wrong_token_costs_one_read(tell: Teller, costs: Costs) -> None:

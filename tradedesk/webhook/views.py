@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from tradedesk import metrics, wiring
 from tradedesk.models import Strategy
-from tradedesk.services import intake, trading
+from tradedesk.services import intake, paper_market, trading
 from tradedesk.services.callers import address_of
 from tradedesk.services.desk import Desk
 from tradedesk.stores.rates import count_this_minute
@@ -93,6 +93,7 @@ def _answer(desk: Desk, request: HttpRequest, token: str | None) -> Response:
         signal = parse_signal(content)
         if signal.action == HEARTBEAT:
             intake.note_heartbeat(strategy, signal.timeframe, desk.now())
+            paper_market.follow_chart(desk, admission.bots, signal.close, deadline)
             return answers.heartbeat()
         alert, is_new = intake.store_alert(
             strategy, signal, body=kept, source_address=address, now=desk.now()
@@ -104,7 +105,11 @@ def _answer(desk: Desk, request: HttpRequest, token: str | None) -> Response:
         return answers.unavailable()
     if not is_new:
         return answers.duplicate(alert)
-    return answers.processed(alert, trading.process(desk, alert, admission.bots, deadline))
+    results = trading.process(desk, alert, admission.bots, deadline)
+    # An order brings the price along.
+    quiet = [result.bot for result in results if result.order is None]
+    paper_market.follow_chart(desk, quiet, alert.close, deadline)
+    return answers.processed(alert, results)
 
 
 def _announced(request: HttpRequest) -> int:
