@@ -13,12 +13,12 @@ from broker.base import Side
 from broker.orders import Leg
 from broker.paper.accounts import User
 from broker.paper.server import Settings, make_app
+from tests.broker.conformance.bodies import ACCOUNT, BUY_LIMIT, SELL_STOP, at_market, resting
 from tests.broker.conformance.conftest import COUNTS
 from tests.broker.contract.venue import LIMIT_S, Venue, limit, stop, venue
 from tests.broker.official import DOCUMENT, entity_differences, operations
 from tests.broker.wire import NOW
 
-ACCOUNT = 1_100_001
 # What the paper broker answers otherwise than the document says, and why.
 DEVIATIONS: dict[str, str] = {}
 NO_OPERATIONS = {"/websocket"}
@@ -114,18 +114,7 @@ def query(path: str, found: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 LIMIT = {"active": True, "totalBy": "Overall", "accountId": ACCOUNT, "longLimit": 50, "shortLimit": 50}
-SELL_STOP = {"action": "Sell", "orderType": "Stop", "stopPrice": 6690.0}
-BUY_LIMIT = {"action": "Buy", "orderType": "Limit", "price": 6701.0}
 RESET = {"accountIds": [ACCOUNT], "resetTradeDate": {"year": 2026, "month": 11, "day": 25}}
-
-
-def at_market(busy: Venue) -> dict[str, Any]:
-    names = {"accountId": ACCOUNT, "accountSpec": "PAPER-1", "symbol": busy.contract.name, "clOrdId": "x"}
-    return names | {"action": "Buy", "orderQty": 1, "orderType": "Market", "isAutomated": True}
-
-
-def resting(busy: Venue) -> dict[str, Any]:
-    return at_market(busy) | {"orderType": "Limit", "price": 6700.0, "timeInForce": "GTC"}
 
 
 def commands(busy: Venue) -> dict[str, Any]:
