@@ -18,6 +18,9 @@ MOST_TIMES = 1_000_000
 MOST_FAULTS = 10_000
 LONGEST_TEXT = 8192
 LONGEST_S = 86_400
+# What a close frame may carry: no code that is reserved for what is never sent, and so many bytes of UTF-8.
+CLOSE_CODES = frozenset({*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)})
+LONGEST_REASON = 123
 STATUSES = frozenset({401, 403, 404, 408, 423, 429, 500, 502, 503, 504})
 
 
@@ -188,6 +191,8 @@ def read_fault(body: Json) -> Fault:
         if name not in OPTIONS[kind] | {"times"}:
             raise FaultError(f"{kind} has no {name}")
         _check(name, value)
+    if kind is Kind.CLOSE and len(body.get("text", "").encode()) > LONGEST_REASON:
+        raise FaultError(f"text must be at most {LONGEST_REASON} bytes as the reason of a close")
     if "when" in body:
         body["when"] = When(body["when"])
     return Fault(on, kind, **body)
@@ -207,6 +212,9 @@ def _check(name: str, value: Any) -> None:
     elif name == "status":
         if type(value) is not int or value not in STATUSES:
             raise FaultError(f"status must be one of {', '.join(map(str, sorted(STATUSES)))}")
+    elif name == "code":
+        if type(value) is not int or value not in CLOSE_CODES:
+            raise FaultError("code must be one that a close may carry: 1000-1003, 1007-1014 or 3000-4999")
     elif name == "when":
         _choice(value, When, name)
     elif name in ("captcha", "reset"):
@@ -222,5 +230,4 @@ _RANGES = {
     "times": range(1, MOST_TIMES + 1),
     "seconds": range(LONGEST_S + 1),
     "seed": range(2**31),
-    "code": range(1000, 5000),
 }

@@ -1,5 +1,6 @@
 """The routes under /paper: a price feed and, with `--scenarios`, whatever a test wants to go wrong."""
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -26,7 +27,7 @@ from broker.paper.web import (
     reply,
     reply_text,
 )
-from broker.paper.wire import Json
+from broker.paper.wire import Json, dump
 
 LONGEST_STEP_S = 366 * 86_400
 LARGEST_QUANTITY = 10_000
@@ -66,7 +67,7 @@ async def count_requests(request: web.Request, handler: Handler) -> web.StreamRe
 @feed_routes.post(f"{PREFIX}/prices")
 async def move_price(request: web.Request) -> web.Response:
     """Move the market of a root; what rests there sees it."""
-    body = await read_body(request)
+    body = await _read(request)
     root, price = body.get("root"), _price(body.get("price"))
     if not isinstance(root, str) or price is None:
         raise web.HTTPBadRequest(text="root and price are required")
@@ -80,7 +81,7 @@ async def move_price(request: web.Request) -> web.Response:
 @routes.post(f"{PREFIX}/faults")
 async def set_fault(request: web.Request) -> web.Response:
     """Set a fault for the requests or frames to come, or the fate of the orders to come."""
-    body = await read_body(request)
+    body = await _read(request)
     if body.get("kind") == FATE:
         request.app[EXCHANGE].fates.extend(_read_fates(body))
         return reply({"fates": len(request.app[EXCHANGE].fates)})
@@ -112,7 +113,7 @@ async def clear_faults(request: web.Request) -> web.Response:
 @routes.post(f"{PREFIX}/release")
 async def release_order(request: web.Request) -> web.Response:
     """Let a held or partly filled order go on, by a quantity or as far as it goes."""
-    body = await read_body(request)
+    body = await _read(request)
     order_id, quantity = body.get("orderId"), body.get("quantity")
     if type(order_id) is not int or not (quantity is None or _is_count(quantity, LARGEST_QUANTITY)):
         raise web.HTTPBadRequest(text="orderId and quantity must be whole numbers")
@@ -126,7 +127,7 @@ async def release_order(request: web.Request) -> web.Response:
 @routes.post(f"{PREFIX}/tokens")
 async def end_tokens(request: web.Request) -> web.Response:
     """Let every token expire, or end every session."""
-    body, sessions = await read_body(request), request.app[SESSIONS]
+    body, sessions = await _read(request), request.app[SESSIONS]
     end: dict[str, Callable[[], None]] = {"expire": sessions.expire_all, "revoke": sessions.revoke_all}
     names = [name for name, value in body.items() if name in end and value is True]
     if len(names) != 1 or len(body) != 1:
@@ -138,7 +139,7 @@ async def end_tokens(request: web.Request) -> web.Response:
 @routes.post(f"{PREFIX}/sessions")
 async def set_session_rules(request: web.Request) -> web.Response:
     """Choose what a pushed-out session is answered, whether its socket closes, and how strict a login is."""
-    body, sessions = await read_body(request), request.app[SESSIONS]
+    body, sessions = await _read(request), request.app[SESSIONS]
     for name, value in body.items():
         possible = PUSHED_OUT if name == "pushedOutStatus" else (True, False)
         if name not in _RULES or type(value) is not type(possible[0]) or value not in possible:
@@ -150,7 +151,7 @@ async def set_session_rules(request: web.Request) -> web.Response:
 @routes.post(f"{PREFIX}/clock")
 async def advance_clock(request: web.Request) -> web.Response:
     """Move the broker's clock forward by `advance_s` seconds: tokens and orders expire at once."""
-    step = (await read_body(request)).get("advance_s")
+    step = (await _read(request)).get("advance_s")
     if not isinstance(step, int | float) or isinstance(step, bool) or not 0 < step <= LONGEST_STEP_S:
         raise web.HTTPBadRequest(text=f"advance_s must be a number from 0 to {LONGEST_STEP_S}")
     request.app[CLOCK].advance(timedelta(seconds=step))
@@ -171,6 +172,24 @@ async def show_requests(request: web.Request) -> web.Response:
     """Answer how many requests of each path have arrived, over HTTP and over the socket."""
     counts = request.app[REQUESTS]
     return reply(counts)
+
+
+async def _read(request: web.Request) -> Json:
+    """Return the JSON object in a request's body, all of which may be sent back. Raises HTTPBadRequest."""
+    body = await read_body(request)
+    for name, value in body.items():
+        if not _is_utf8([name, value]):
+            raise web.HTTPBadRequest(text=f"{dump(name)} cannot be written in UTF-8")
+    return body
+
+
+def _is_utf8(value: Any) -> bool:
+    """Say whether JSON can be written in UTF-8: it has no lone surrogate and is not too deep to look into."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except (UnicodeEncodeError, RecursionError):
+        return False
+    return True
 
 
 def _read_fates(body: Json) -> list[Fate]:

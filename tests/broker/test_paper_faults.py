@@ -453,12 +453,13 @@ def test_bent_event_has_an_unknown_word(scenario: Scenario, rest: httpx.Client, 
     assert words[-1] == "Filled"
 
 
+@pytest.mark.parametrize(("code", "text"), [(1011, "oops"), (4999, f"{'é' * 61}!")], ids=["plain", "longest"])
 def test_close_ends_the_socket_with_its_code(
-    scenario: Scenario, rest: httpx.Client, socket: SocketClient
+    scenario: Scenario, rest: httpx.Client, socket: SocketClient, code: int, text: str
 ) -> None:
-    scenario.fault("close", "socket", code=1011, text="oops")
+    scenario.fault("close", "socket", code=code, text=text)
 
-    assert socket.closing() == ('c[1011,"oops"]', 1011, "oops")
+    assert socket.closing() == (f"c{json.dumps([code, text], separators=(',', ':'))}", code, text)
 
 
 def read_step(socket: SocketClient) -> list[tuple[str, str, Any]]:

@@ -14,15 +14,16 @@ import pytest
 from broker.paper.faults import Kind
 
 ROOT = Path(__file__).parents[2]
+OWN = ("-m", "broker.paper")
 
 
 class Broker:
     """A paper broker in a process of its own, with a client that is logged in."""
 
-    def __init__(self, *arguments: str, program: Sequence[str] = ("-m", "broker.paper")) -> None:
+    def __init__(self, *arguments: str, program: Sequence[str] = OWN, folder: Path = ROOT) -> None:
         self.process = subprocess.Popen(
             [sys.executable, *program, "--port", "0", "--user", "paper", "--password", "paper", *arguments],
-            cwd=ROOT,
+            cwd=folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -83,8 +84,8 @@ def start() -> Iterator[Start]:
     """Start brokers that end with the test at the latest."""
     started: list[Broker] = []
 
-    def start_broker(*arguments: str, program: Sequence[str] = ("-m", "broker.paper")) -> Broker:
-        started.append(Broker(*arguments, program=program))
+    def start_broker(*arguments: str, program: Sequence[str] = OWN, folder: Path = ROOT) -> Broker:
+        started.append(Broker(*arguments, program=program, folder=folder))
         started[-1].log_in()
         return started[-1]
 
@@ -212,11 +213,29 @@ def test_help_names_every_kind_of_fault() -> None:
 def test_desk_command_has_the_flags_of_the_broker() -> None:
     own, command = (
         set(re.findall(r"--[a-z-]+", run("--help", program=program).stdout))
-        for program in (("-m", "broker.paper"), ("manage.py", "paper_broker"))
+        for program in (OWN, ("manage.py", "paper_broker"))
     )
 
-    # The desk reads login and disk settings from its environment.
-    assert own - command == {"--user", "--password", "--no-sync"}
+    assert own - command == set()
+
+
+def test_desk_command_takes_paths_from_its_callers_folder_and_hands_the_login_on_unseen(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bars.csv").write_text("time,open,high,low,close\n1,7000,7000,7000,7000\n")
+    for name in ("PAPER_BROKER_USER", "PAPER_BROKER_PASSWORD"):
+        monkeypatch.setenv(name, "other")
+    files = ("--data", "here.journal", "--bars", "MES=bars.csv", "--no-sync")
+
+    broker = start(*files, program=(str(ROOT / "manage.py"), "paper_broker"), folder=tmp_path)
+    broker.place("desk-1")
+
+    command = subprocess.check_output(
+        ["ps", "-ww", "-o", "command=", "-p", str(broker.process.pid)], text=True
+    )
+    assert "desk-1" in (tmp_path / "here.journal").read_text()
+    assert command.rstrip().endswith(f"--bars MES={tmp_path}/bars.csv --no-sync")
+    assert "password" not in command
 
 
 def test_scenarios_are_opened_by_their_flag(start: Start, journal: Path, tmp_path: Path) -> None:
@@ -261,7 +280,7 @@ def test_paper_broker_imports_neither_framework_nor_client() -> None:
     assert not loaded & {"django", "redis", "celery", "httpx"}
 
 
-def run(*arguments: str, program: Sequence[str] = ("-m", "broker.paper")) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, program: Sequence[str] = OWN) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *program, *arguments],
         cwd=ROOT,
