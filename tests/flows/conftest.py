@@ -15,7 +15,7 @@ import redis
 
 from tests import embedded
 from tests.flows.brokers import PaperBroker
-from tests.flows.databases import Database, Sqlite, postgres
+from tests.flows.databases import Database, Postgres, Sqlite, postgres
 from tests.flows.desks import Desk
 from tests.flows.processes import ROOT, Web
 
@@ -47,6 +47,7 @@ def open_desk(template: tuple[str, dict[str, Any]], tmp_path_factory: pytest.Tem
         workers: int = 1,
         on_sqlite: bool = False,
         redis_url: str = "",
+        database_url: str = "",
         broker_url: Callable[[PaperBroker], str] = lambda broker: broker.url,
         **environ: str,
     ) -> Iterator[Desk]:
@@ -56,6 +57,9 @@ def open_desk(template: tuple[str, dict[str, Any]], tmp_path_factory: pytest.Tem
             if on_sqlite:
                 database, bots = Sqlite(var / "desk.sqlite3"), on_file()
                 shutil.copy(file, var / "desk.sqlite3")
+            elif database_url:
+                database, bots = Postgres(database_url), make_rows(database_url)
+                stack.callback(database.close)
             else:
                 copy = f"flows_{secrets.token_hex(4)}"
                 database, bots = stack.enter_context(postgres(copy, template=name)), known

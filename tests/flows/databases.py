@@ -24,10 +24,10 @@ class Database(Protocol):
 
 
 class Postgres:
-    """A database of its own on the suite's server, copied from a template."""
+    """A database on a PostgreSQL server. Closed, it connects anew with the next question."""
 
-    def __init__(self, name: str) -> None:
-        self.url = urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}"))
+    def __init__(self, url: str) -> None:
+        self.url = url
         self._connection: psycopg.Connection[Row] | None = None
 
     def rows(self, sql: str, *values: object) -> list[Row]:
@@ -38,6 +38,7 @@ class Postgres:
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
+            self._connection = None
 
 
 class Sqlite:
@@ -70,7 +71,7 @@ def postgres(name: str, *, template: str = "template1") -> Iterator[Postgres]:
     """Make a database on the suite's server and drop it afterwards, whoever is connected to it."""
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
         server.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
-        database = Postgres(name)
+        database = Postgres(urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}")))
         try:
             yield database
         finally:

@@ -1,27 +1,27 @@
 """User sync on a server books what happens at the broker at once; polling does so where nobody follows."""
 
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pytest
 
 from tests.flows.conftest import OpenDesk
 from tests.flows.desks import Bot, Desk
-from tests.flows.processes import ROOT, manage, stop
+from tests.flows.followers import (
+    BOOKED_WITHIN_S,
+    PLACE,
+    QUIET,
+    TRADED_BY_HAND,
+    fate,
+    follower,
+    is_booked,
+    leave_working,
+    ups,
+)
+from tests.flows.processes import manage
 from tests.waiting import until
 
-PLACE = "/order/placeorder"
-# An incident lets a whole account only reduce.
-QUIET, TRADED_BY_HAND = "PAPER-1", "PAPER-2"
-STARTED_WITHIN_S = 30.0
-BOOKED_WITHIN_S = 5.0
 STOPPED_WITHIN_S = 5.0
 # Who was pushed out keeps away for a quarter of a minute.
 RECONNECTED_WITHIN_S = 40.0
@@ -29,58 +29,10 @@ RECONNECTED_WITHIN_S = 40.0
 NOTICED_WITHIN_S = 15.0
 
 
-@contextmanager
-def follower(desk: Desk) -> Iterator["subprocess.Popen[str]"]:
-    """Run `manage.py follow_broker` beside the desk, from when its stream is up."""
-    said_in(desk).touch()
-    before = ups(desk)
-    with said_in(desk).open("a") as said:
-        process = subprocess.Popen(
-            [sys.executable, "manage.py", "follow_broker"],
-            cwd=ROOT,
-            env={**os.environ, **desk.environ},
-            stdout=subprocess.DEVNULL,
-            stderr=said,
-            text=True,
-        )
-    try:
-        until(lambda: ups(desk) > before, STARTED_WITHIN_S, "a stream that is up")
-        yield process
-    finally:
-        stop(process)
-
-
-def said_in(desk: Desk) -> Path:
-    """Return the file with all that the followers of a desk have said."""
-    return Path(desk.environ["DESK_VAR"]) / "follower.log"
-
-
-def ups(desk: Desk) -> int:
-    """Return how often a stream came up."""
-    return said_in(desk).read_text().count("stream.up")
-
-
 @pytest.fixture(scope="module")
 def desk(open_desk: OpenDesk) -> Iterator[Desk]:
     with open_desk() as opened:
         yield opened
-
-
-def fate(desk: Desk, **what: Any) -> None:
-    desk.broker.scenario("faults", {"kind": "fate", "on": PLACE, **what})
-
-
-def leave_working(desk: Desk, bot: Bot) -> int:
-    """Let an alert leave an order working, and return the broker's id of it."""
-    fate(desk, hold=True)
-    assert desk.send(bot, "blue", "10:10").summary == ("ENTER_LONG", "TREND_BLUE", "working")
-    (order,) = desk.orders(bot)
-    return int(order["broker_order_id"])
-
-
-def is_booked(desk: Desk, bot: Bot) -> bool:
-    (order,) = desk.orders(bot)
-    return (order["status"], desk.booked(bot), len(desk.fills(bot))) == ("filled", 1, 1)
 
 
 def test_late_fill_lands_within_a_second_and_once(desk: Desk) -> None:
