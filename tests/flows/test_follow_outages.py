@@ -41,7 +41,7 @@ def database_server() -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="module")
 def desk(open_desk: OpenDesk, redis_server: RedisServer, database_server: PostgresServer) -> Iterator[Desk]:
-    with open_desk(redis_url=redis_server.url, database_url=database_server.url) as opened:
+    with open_desk(redis_url=redis_server.url, own_database=database_server.database) as opened:
         yield opened
 
 
@@ -53,7 +53,8 @@ def process(desk: Desk) -> Iterator["subprocess.Popen[str]"]:
 
 
 @pytest.fixture(autouse=True)
-def _is_the_same(process: "subprocess.Popen[str]") -> Iterator[None]:
+def _lives_on(process: "subprocess.Popen[str]") -> Iterator[None]:
+    """Prove that no test ended the follower."""
     yield
     assert process.poll() is None
 
@@ -68,6 +69,14 @@ def fill_late(desk: Desk, bot: Bot) -> None:
     until(lambda: is_booked(desk, bot), BOOKED_WITHIN_S, "a late fill")
 
 
+def assert_exits(desk: Desk, bot: Bot) -> None:
+    """Close a bot's position by an alert; entry and exit are then all that was ever booked."""
+    assert desk.send(bot, "down", "10:30").summary == ("EXIT", "DI_DOWN", "filled")
+    assert [(fill["side"], fill["quantity"]) for fill in desk.fills(bot)] == [("BUY", 1), ("SELL", 1)]
+    assert desk.booked(bot) == desk.held(bot) == 0
+    assert desk.open_incidents(bot) == []
+
+
 def test_fill_without_redis_is_booked_and_redis_knows_it_once_it_is_back(
     desk: Desk, redis_server: RedisServer
 ) -> None:
@@ -79,8 +88,8 @@ def test_fill_without_redis_is_booked_and_redis_knows_it_once_it_is_back(
         until(lambda: is_booked(desk, bot), BOOKED_WITHIN_S, "the fill without Redis")
 
     fill_late(desk, later)
-    assert desk.send(bot, "down", "10:30").summary == ("EXIT", "DI_DOWN", "filled")
-    assert desk.in_redis(bot)["quantity"] == desk.booked(bot) == desk.held(bot) == 0
+    assert_exits(desk, bot)
+    assert desk.in_redis(bot)["current_position"] == "NONE"
 
 
 def test_fill_without_a_database_is_booked_once_it_is_back(
@@ -88,27 +97,26 @@ def test_fill_without_a_database_is_booked_once_it_is_back(
 ) -> None:
     bot, later = desk.next_bot(QUIET), desk.next_bot(QUIET)
     order_id = leave_working(desk, bot)
-    connections, rests = ups(desk), said_in(desk).read_text().count("follow.put_off")
-    desk.database.close()
+    connections, rested = ups(desk), rests(desk)
 
     with database_server.away():
         release(desk, order_id)
-        until(
-            lambda: said_in(desk).read_text().count("follow.put_off") > rests,
-            BOOKED_WITHIN_S,
-            "a follower that rests",
-        )
+        until(lambda: rests(desk) > rested, BOOKED_WITHIN_S, "a follower that misses its database")
 
     until(lambda: is_booked(desk, bot), BACK_WITHIN_S, "the fill without a database")
     fill_late(desk, later)
-    assert desk.send(bot, "down", "10:30").summary == ("EXIT", "DI_DOWN", "filled")
-    assert desk.booked(bot) == desk.held(bot) == 0
+    assert_exits(desk, bot)
     assert ups(desk) == connections
 
 
+def rests(desk: Desk) -> int:
+    """Return how often the follower gave the database or the broker a rest."""
+    return said_in(desk).read_text().count("follow.put_off")
+
+
 def test_killed_broker_is_followed_again_and_what_it_did_not_tell_is_caught_up_with(desk: Desk) -> None:
-    untold, told, later = (desk.next_bot(QUIET) for _ in range(3))
-    orders = [leave_working(desk, bot) for bot in (untold, told)]
+    untold, at_start, later = (desk.next_bot(QUIET) for _ in range(3))
+    orders = [leave_working(desk, bot) for bot in (untold, at_start)]
     connections = ups(desk)
     desk.broker.scenario("faults", {"kind": "miss", "on": "socket", "times": 100})
     release(desk, orders[0])
@@ -117,17 +125,19 @@ def test_killed_broker_is_followed_again_and_what_it_did_not_tell_is_caught_up_w
     desk.broker.start_again()
     release(desk, orders[1])
 
-    until(lambda: is_booked(desk, untold), BACK_WITHIN_S, "the fill before the kill")
-    until(lambda: is_booked(desk, told), BOOKED_WITHIN_S, "the fill after the start")
+    until(lambda: is_booked(desk, untold), BACK_WITHIN_S, "the fill that no frame told of")
+    until(lambda: is_booked(desk, at_start), BOOKED_WITHIN_S, "the fill while the broker started")
     fill_late(desk, later)
+    for bot in (untold, at_start, later):
+        assert_exits(desk, bot)
     assert ups(desk) == connections + 1
 
 
 @pytest.mark.parametrize(
     ("terms", "moves_to", "price"),
     [
-        ({"orderType": "Limit", "price": 6800}, "6799.00", Decimal("6800")),
-        ({"orderType": "Stop", "stopPrice": 6900}, "6901.00", Decimal("6901")),
+        ({"orderType": "Limit", "price": 6800}, "6799", Decimal("6800")),
+        ({"orderType": "Stop", "stopPrice": 6900}, "6901", Decimal("6901")),
     ],
     ids=["limit", "stop"],
 )
@@ -136,11 +146,13 @@ def test_resting_order_is_booked_once_when_the_price_reaches_it(
 ) -> None:
     bot = desk.next_bot(QUIET)
     order_id = leave_working(desk, bot)
+    # The desk sends market orders; a person may turn one that works into another.
     desk.broker.modify(order_id, **terms)
     release(desk, order_id)
-    assert not desk.held(bot)
+    assert desk.held(bot) == 0
 
     desk.broker.scenario("prices", {"root": bot.root, "price": moves_to})
 
     until(lambda: is_booked(desk, bot), BOOKED_WITHIN_S, "the fill of the resting order")
     assert [fill["price"] for fill in desk.fills(bot)] == [price]
+    assert_exits(desk, bot)
