@@ -23,7 +23,8 @@ BOOKED_WITHIN_S = 5.0
 @contextmanager
 def follower(desk: Desk) -> Iterator["subprocess.Popen[str]"]:
     """Run `manage.py follow_broker` beside the desk, from when it has caught up."""
-    before = compared_at(desk)
+    said_in(desk).touch()
+    before = ups(desk)
     with said_in(desk).open("a") as said:
         process = subprocess.Popen(
             [sys.executable, "manage.py", "follow_broker"],
@@ -34,17 +35,12 @@ def follower(desk: Desk) -> Iterator["subprocess.Popen[str]"]:
             text=True,
         )
     try:
-        until(lambda: compared_at(desk) > before, STARTED_WITHIN_S, "a follower that has caught up")
+        until(lambda: ups(desk) > before, STARTED_WITHIN_S, "a stream that stands")
+        # Earlier comparisons may be those of a web server that has just started.
+        until(lambda: compared_at(desk) > up_at(desk), STARTED_WITHIN_S, "a follower that has caught up")
         yield process
     finally:
         stop(process)
-
-
-def compared_at(desk: Desk) -> datetime:
-    """Return when all accounts had been compared with the broker."""
-    (row,) = desk.database.rows("SELECT min(reconciled_at) AS oldest FROM tradedesk_account")
-    oldest: datetime = row["oldest"]
-    return oldest
 
 
 def said_in(desk: Desk) -> Path:
@@ -55,6 +51,19 @@ def said_in(desk: Desk) -> Path:
 def ups(desk: Desk) -> int:
     """Return how often a stream came up."""
     return said_in(desk).read_text().count("stream.up")
+
+
+def up_at(desk: Desk) -> datetime:
+    """Return when the latest stream came up."""
+    *_, last = (line for line in said_in(desk).read_text().splitlines() if "stream.up" in line)
+    return datetime.fromisoformat(last.split()[0])
+
+
+def compared_at(desk: Desk) -> datetime:
+    """Return when all accounts had been compared with the broker."""
+    (row,) = desk.database.rows("SELECT min(reconciled_at) AS oldest FROM tradedesk_account")
+    oldest: datetime = row["oldest"]
+    return oldest
 
 
 def fate(desk: Desk, **what: Any) -> None:

@@ -54,7 +54,7 @@ def process(desk: Desk) -> Iterator["subprocess.Popen[str]"]:
 
 @pytest.fixture(autouse=True)
 def _lives_on(process: "subprocess.Popen[str]") -> Iterator[None]:
-    """Prove that no test ended the follower."""
+    """Keep the follower under every test, and prove that none ended it."""
     yield
     assert process.poll() is None
 
