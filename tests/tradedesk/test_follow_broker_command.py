@@ -6,6 +6,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection
 
 from broker.base import BrokerAuthFailed, BrokerError, BrokerNotReached, BrokerRefused, Connected
 from tests.fakes import FakeBroker, FakeClock, FakeLinks
@@ -54,6 +55,14 @@ def test_nothing_to_follow_is_wrong_use(desk: Desk, arguments: list[str], said: 
         run(*arguments)
 
     assert refused.value.returncode == 2
+
+
+def test_database_that_is_away_at_the_start_is_told_in_words(desk: Desk) -> None:
+    def fail(*_: object) -> None:
+        raise OperationalError("connection refused")
+
+    with connection.execute_wrapper(fail), pytest.raises(CommandError, match="The database does not answer"):
+        run()
 
 
 def test_failure_that_nobody_expected_ends_the_follower_with_an_error(

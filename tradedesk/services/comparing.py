@@ -56,7 +56,8 @@ class Comparer:
         try:
             self._compare(account_id, now)
         except DatabaseError as error:
-            log.warning("compare.failed", error=repr(error))
+            if not self._times_unread[account_id]:
+                log.warning("compare.failed", error=repr(error))
             self._try_again(account_id)
 
     def _take(self) -> None:

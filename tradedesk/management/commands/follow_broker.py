@@ -33,7 +33,7 @@ class Command(BaseCommand):
     help = (
         "Follow the broker's stream of changes and book fills, orders and positions as they happen.\n"
         "For servers, beside web, worker and beat. It goes on through outages until it is stopped; a login\n"
-        "that is refused or an account that is missing ends it.\n\n"
+        "that is refused or an account that is missing ends it, and a database that is away at the start.\n\n"
         "Exit codes\n0  stopped\n1  a login or an account is wrong\n2  wrong use, or no such account"
     )
 
@@ -67,7 +67,10 @@ class Command(BaseCommand):
 
 
 def _accounts(name: str) -> list[Account]:
-    accounts = list(Account.objects.filter(enabled=True, **({"name": name} if name else {})))
+    try:
+        accounts = list(Account.objects.filter(enabled=True, **({"name": name} if name else {})))
+    except DatabaseError as error:
+        raise CommandError(f"The database does not answer: {error}", returncode=console.NOT_DONE) from error
     if not accounts:
         missing = f"There is no enabled account “{name}”." if name else "There is no enabled account."
         raise CommandError(missing, returncode=console.WRONG_USE)
