@@ -21,8 +21,8 @@ LAST_PORT = 65_535
 LONGEST_LATENCY_S = 60
 HELP = """\
 A practice broker that speaks Tradovate's protocol on this machine only, over HTTP and on the socket
-ws://127.0.0.1:PORT/v1/websocket. No money, no market: it makes its own prices, fills a market order at once
-and keeps accounts PAPER-1 and PAPER-2 with 50,000 USD each."""
+ws://127.0.0.1:PORT/v1/websocket. No money, no market: it makes its own prices, fills a market order at once,
+a tick off the last one, and keeps accounts PAPER-1 and PAPER-2 with 50,000 USD each."""
 EXAMPLES = """\
 example:
   python -m broker.paper --port 9100 --data var/paper.journal
@@ -39,7 +39,7 @@ scenarios, with --scenarios, from this machine, without a token:
           hang (when, seconds), drop (when, reset), garbage, violations, refuse (reason, text),
           unknown_word (field, word), extra_field (field, word); when is before or after
       on "socket": silent, close (code, text), reorder (seed), duplicate, miss, split, and the last two above
-      for the next orders: fate (reject [reason, text], parts [1, 2], hold)
+      for the next orders: {"kind": "fate", "hold": true}, or with reject [reason, text] or parts [1, 2]
   GET, DELETE /paper/faults     what nothing has met yet; forget it and let go on what hangs
   POST /paper/release   {"orderId": 1, "quantity": 1}       let a held or partly filled order go on
   POST /paper/tokens    {"expire": true} or {"revoke": true}

@@ -196,6 +196,8 @@ def _read_fates(body: Json) -> list[Fate]:
     """Return the fates of the orders to come. Raises HTTPBadRequest."""
     reject, parts, hold = body.get("reject"), body.get("parts", []), body.get("hold", False)
     times = body.get("times", 1)
+    if unknown := body.keys() - {"kind", "on", "reject", "parts", "hold", "times"}:
+        raise web.HTTPBadRequest(text=f"fate has no {min(unknown)}")
     if not (reject is None or _is_list_of_words(reject, 2)):
         raise web.HTTPBadRequest(text="reject must be [reason, text]")
     if not isinstance(parts, list) or not all(_is_count(part, LARGEST_QUANTITY) for part in parts):

@@ -187,4 +187,5 @@ def _read[R](table: _Table[R], data: object) -> R:
 
 def _pass_over[R](table: _Table[R], name: str) -> None:
     table.passed_over.add(name)
-    log.info("unknown field from Tradovate", row=table.kind.__name__, field=name)
+    # Most replies have fields that no document names.
+    log.debug("unknown field from Tradovate", row=table.kind.__name__, field=name)

@@ -493,6 +493,7 @@ def kinds(events: list[tuple[str, str, Any]]) -> list[str]:
         {"on": PLACE, "kind": "status", "times": True},
         {"on": PLACE, "kind": "status", "text": 5},
         {"on": PLACE, "kind": "penalty", "p-time": -1},
+        {"kind": "fate", "fate": "hold"},
     ],
 )
 def test_fault_that_cannot_be_read_is_a_400_with_a_reason(scenario: Scenario, body: dict[str, Any]) -> None:

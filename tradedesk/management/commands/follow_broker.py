@@ -34,7 +34,8 @@ class Command(BaseCommand):
         "Follow the broker's stream of changes and book fills, orders and positions as they happen.\n"
         "For servers, beside web, worker and beat. It goes on through outages until it is stopped; a login\n"
         "that is refused or an account that is missing ends it, and a database that is away at the start.\n\n"
-        "Exit codes\n0  stopped\n1  a login or an account is wrong, or the database is away\n2  wrong use, or no such account"
+        "Exit codes\n0  stopped\n1  a login or an account is wrong, or the database is away\n"
+        "2  wrong use, or no such account"
     )
 
     def create_parser(self, *names: Any, **kwargs: Any) -> Any:
