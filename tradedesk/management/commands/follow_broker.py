@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, close_old_connections, connections
 
 from broker.base import BrokerAuthFailed, BrokerError, BrokerRefused
 from tradedesk import wiring
@@ -119,6 +119,8 @@ def _follow(accounts: list[Account], comparer: Comparer, stop: threading.Event) 
     """Follow one login until `stop` is set. Raises _GivenUp for what only a person can mend."""
     is_known_down = False
     while not stop.is_set():
+        # A connection that broke is never mended by asking again.
+        close_old_connections()
         try:
             Follower(wiring.desk(), accounts, comparer).run(stop)
         except (BrokerAuthFailed, BrokerRefused) as error:
