@@ -84,7 +84,10 @@ class BrokerAccount:
 
 @dataclass(frozen=True)
 class BrokerContract:
-    """One contract month with its product's terms. `tick_size` and `point_value` are the broker's words."""
+    """One contract month with its product's terms. `tick_size` and `point_value` are the broker's words.
+
+    `first_notice_on` is None where the broker tells none: as a rule the contract is settled in cash.
+    """
 
     id: int
     name: str
@@ -93,6 +96,7 @@ class BrokerContract:
     point_value: Decimal
     expires_on: date | None
     is_front: bool
+    first_notice_on: date | None = None
 
 
 @dataclass(frozen=True)

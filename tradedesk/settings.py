@@ -174,6 +174,7 @@ CELERY_BEAT_SCHEDULE = {
     "send_notices": {"task": "tradedesk.tasks.send_notices", "schedule": 5.0, "options": {"expires": 5}},
     "flat_by": {"task": "tradedesk.tasks.flat_by", "schedule": 20.0, "options": {"expires": 20}},
     "watch_alerts": {"task": "tradedesk.tasks.watch_alerts", "schedule": 60.0, "options": {"expires": 60}},
+    "watch_rolls": {"task": "tradedesk.tasks.watch_rolls", "schedule": 900.0, "options": {"expires": 900}},
     "prune": {"task": "tradedesk.tasks.prune", "schedule": 3600.0, "options": {"expires": 3600}},
     "write_statements": {
         "task": "tradedesk.tasks.write_statements",

@@ -15,6 +15,7 @@ from tradedesk.services import (
     channels,
     recovery,
     retention,
+    rolls,
     rounds,
     sending,
     statement,
@@ -76,6 +77,15 @@ def flat_by() -> None:
     not_flat = bring_flat_by(wiring.desk())
     if not_flat:
         log.warning("flat_by.not_flat", accounts=not_flat)
+
+
+@shared_task
+@_reporting
+def watch_rolls() -> None:
+    """Look for positions in months that are to be left, and close what its last date has passed for."""
+    not_closed = rolls.watch_rolls(wiring.desk())
+    if not_closed:
+        log.warning("watch_rolls.not_closed", bots=not_closed)
 
 
 @shared_task

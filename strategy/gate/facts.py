@@ -102,6 +102,7 @@ class Facts:
     calendar_confirmed: bool | None
     contract_confirmed: bool | None
     contract_is_front: bool | None
+    before_cutoff: bool | None
     contract_matches_chart: bool | None
     delayed: bool | None
     is_live: bool | None

@@ -43,6 +43,9 @@ OPENING = (
     Rule("P12", "CALENDAR_UNCONFIRMED", "days that a person confirmed", "14", verdicts.calendar_confirmed),
     Rule("P3", "CONTRACT_UNKNOWN", "terms of the contract", "on", verdicts.contract_confirmed),
     Rule("P3", "CONTRACT_ROLLED", "month held and front month", "on", verdicts.contract_is_front),
+    Rule(
+        "P3", "ROLL_CUTOFF", "days to first notice or expiry", "5, settled in cash 2", verdicts.before_cutoff
+    ),
     Rule("P3", "CONTRACT_MISMATCH", "contract of the chart", "on", verdicts.contract_matches_chart),
     Rule("P4", "ORDER_SIZE", "contracts of the order", "size, and what is closed", verdicts.order_size),
     Rule("P5", "MAX_POSITION", "position of the bot afterwards", "size", verdicts.within_limit),

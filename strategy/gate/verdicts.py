@@ -114,6 +114,11 @@ def contract_is_front(facts: Facts) -> Verdict:
     return facts.contract_is_front, f"front month {facts.contract_is_front}"
 
 
+def before_cutoff(facts: Facts) -> Verdict:
+    """Pass while first notice and expiry are far enough away."""
+    return facts.before_cutoff, f"before cut-off {facts.before_cutoff}"
+
+
 def contract_matches_chart(facts: Facts) -> Verdict:
     """Pass when the chart names no other contract."""
     return facts.contract_matches_chart, f"chart agrees {facts.contract_matches_chart}"

@@ -34,6 +34,8 @@ INSTRUMENT = {
     "settlement": "delivery",
     "last_trading_day": "Two days before the third Wednesday",
     "pinned_contract": "",
+    "opening_days": 5,
+    "flat_days": 3,
     "group": "",
     "group_weight": 1,
 }

@@ -19,6 +19,7 @@ TASKS = [
     tasks.prune,
     tasks.write_statements,
     tasks.watch_calendar,
+    tasks.watch_rolls,
 ]
 
 

@@ -143,6 +143,15 @@ class Instrument(models.Model):
     pinned_contract = models.CharField(
         max_length=16, blank=True, help_text="Trade this contract, such as MESZ6, instead of the front month."
     )
+    opening_days = models.PositiveSmallIntegerField(
+        default=5,
+        help_text="Week days before first notice or the last trading day from which nothing opens.",
+    )
+    flat_days = models.PositiveSmallIntegerField(
+        default=3,
+        help_text="Week days before first notice or the last trading day from which the desk closes what is "
+        "still held.",
+    )
     group = models.CharField(
         max_length=32,
         blank=True,
@@ -160,6 +169,10 @@ class Instrument(models.Model):
         constraints = [
             models.CheckConstraint(condition=models.Q(tick_size__gt=0), name="instrument_tick_above_zero"),
             models.CheckConstraint(condition=models.Q(point_value__gt=0), name="instrument_point_above_zero"),
+            models.CheckConstraint(
+                condition=models.Q(flat_days__lte=models.F("opening_days")),
+                name="instrument_flat_after_last_opening",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -62,6 +62,10 @@ class Reason(TextChoices):
     MARGIN = "MARGIN", "The margin available is too small for the new position, or is not known."
     PRICE_UNCHECKED = "PRICE_UNCHECKED", "Without a quote feed a live bot opens one contract at most."
     CONTRACT_ROLLED = "CONTRACT_ROLLED", "The position is in a contract that is no longer the front month."
+    ROLL_CUTOFF = (
+        "ROLL_CUTOFF",
+        "The contract is too close to first notice or expiry, or its dates are not known.",
+    )
     CONTRACT_UNKNOWN = "CONTRACT_UNKNOWN", "The contract or its terms could not be confirmed with the broker."
     CONTRACT_MISMATCH = "CONTRACT_MISMATCH", "The chart shows another contract than the desk would trade."
     BROKER_UNREACHABLE = "BROKER_UNREACHABLE", "The broker could not be asked for the position."
@@ -116,6 +120,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.MARGIN: "Lower the size, add funds, or give the instrument its margin.",
     Reason.PRICE_UNCHECKED: "Set the size of the live bot to one contract.",
     Reason.CONTRACT_ROLLED: "Close the old contract; the next colour change opens in the new one.",
+    Reason.ROLL_CUTOFF: "Wait for the broker's roll, or pin the next month on the instrument.",
     Reason.CONTRACT_UNKNOWN: "Compare tick and point value of the instrument with the broker's product.",
     Reason.CONTRACT_MISMATCH: "Wait for the chart's roll, or pin the contract on the instrument.",
     Reason.BROKER_UNREACHABLE: "Check it with doctor. The next event or a flatten closes a position.",

@@ -21,7 +21,7 @@ from tradedesk.services.arming import is_armed
 from tradedesk.services.calendars import market_of
 from tradedesk.services.desk import Desk
 from tradedesk.services.exposure import exposure_of
-from tradedesk.services.positions import BrokerView, terms_agree
+from tradedesk.services.positions import BrokerView, before_cutoff, terms_agree
 from tradedesk.services.records import Records
 from tradedesk.services.signals import DELAYED_SUFFIXES, event_of
 from tradedesk.services.usage import usage_of
@@ -82,7 +82,7 @@ def choose(
 
 def facts_for(
     desk: Desk,
-    alert: Alert,
+    alert: Alert | None,
     bot: Bot,
     snapshot: Snapshot,
     memory: Memory,
@@ -90,13 +90,16 @@ def facts_for(
     records: Records,
     now: datetime,
 ) -> gate.Facts:
-    """Return what the gate looks at; `order` is left 0 for the caller to fill in."""
+    """Return what the gate looks at; `order` is left 0 for the caller to fill in.
+
+    Without an alert a person asked: there is no chart to compare with.
+    """
     opening, contract = cause(memory), view.to_trade if view else None
     account, money = bot.account, cash.kept(bot.account, now)
     used, used_of_account = usage_of(bot, money.loss, now)
     offset_s = view.clock_offset_s if view else None
     reconciled_at = bot.account.reconciled_at
-    chart = symbols.contract_name(alert.contract or alert.symbol, now.date())
+    chart = symbols.contract_name(alert.contract or alert.symbol, now.date()) if alert else None
     market = market_of(bot, now)
     return gate.Facts(
         mode=records.mode,
@@ -114,15 +117,16 @@ def facts_for(
         unfinished_closing=any(order.purpose != OrderPurpose.OPEN for order in records.unfinished),
         mismatch_open=any(kind in MISMATCHES for kind in records.open_kinds),
         ambiguity_open=IncidentKind.AMBIGUOUS_EVENTS in records.open_kinds
-        or event_of(alert) in contradictions(memory),
+        or (alert is not None and event_of(alert) in contradictions(memory)),
         alerts_alive=IncidentKind.HEARTBEAT_MISSED not in records.open_kinds,
         session_open=market.is_open,
         before_flat_by=market.before_flat_by,
         calendar_confirmed=market.calendar_confirmed,
         contract_confirmed=contract is not None and terms_agree(bot.instrument, contract),
         contract_is_front=contract is not None and _holds_only(view, contract),
+        before_cutoff=contract is not None and before_cutoff(bot.instrument, contract, now),
         contract_matches_chart=chart is None or (contract is not None and chart == contract.name),
-        delayed=alert.exchange.endswith(DELAYED_SUFFIXES) if alert.exchange else None,
+        delayed=_is_delayed(alert),
         is_live=bot.account.environment == Environment.LIVE,
         working=sum(order.signed_remainder for order in records.unfinished),
         clock=gate.Limit(account.max_clock_offset_s, None if offset_s is None else abs(offset_s)),
@@ -173,6 +177,12 @@ def _close(
 def _as_rows(checks: Sequence[gate.Check]) -> list[list[Any]]:
     """Return the verdicts as a decision keeps them: code, number, whether it passed, figures."""
     return [[check.code, check.number, check.passed, check.figures] for check in checks]
+
+
+def _is_delayed(alert: Alert | None) -> bool | None:
+    if alert is None:
+        return False
+    return alert.exchange.endswith(DELAYED_SUFFIXES) if alert.exchange else None
 
 
 def _trigger(event: Event) -> Reason:
