@@ -8,7 +8,7 @@ BrokerError
  └─ BrokerOutcomeUnknown   anything may have happened: look it up, never send again
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -97,6 +97,14 @@ class BrokerContract:
     expires_on: date | None
     is_front: bool
     first_notice_on: date | None = None
+
+
+@dataclass(frozen=True)
+class ContractCosts:
+    """Dollars for one contract: `fee` on each side, `initial_margin` overnight. None: not told."""
+
+    fee: Decimal | None
+    initial_margin: Decimal | None
 
 
 @dataclass(frozen=True)
@@ -229,6 +237,10 @@ class Broker(Protocol):
 
     def contract_by_id(self, contract_id: int, *, timeout_s: float) -> BrokerContract: ...
 
+    def costs(self, root: str, *, timeout_s: float) -> ContractCosts:
+        """Return what this login pays for a root such as MES."""
+        ...
+
     def positions(self, account_id: int, *, timeout_s: float) -> Sequence[BrokerPosition]:
         """Return the account's rows, flat ones included. A contract without a row was never traded."""
         ...
@@ -248,6 +260,14 @@ class Broker(Protocol):
 
     def fills(self, order_id: int, *, timeout_s: float) -> Sequence[BrokerFill]:
         """Return the fills of one order so far, oldest first."""
+        ...
+
+    def account_fills(self, account_id: int, *, timeout_s: float) -> Sequence[BrokerFill]:
+        """Return the fills of an account, oldest first, as far back as the broker lists orders."""
+        ...
+
+    def fill_costs(self, fill_ids: Sequence[int], *, timeout_s: float) -> Mapping[int, Decimal]:
+        """Return the dollars that fills cost by their ids, without those not told yet."""
         ...
 
     def find_order(self, account_id: int, client_order_id: str, *, timeout_s: float) -> int | None:

@@ -1,5 +1,5 @@
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -17,6 +17,7 @@ from broker.base import (
     BrokerRefused,
     Change,
     Connected,
+    ContractCosts,
     OrderReport,
     OrderRequest,
     Side,
@@ -96,8 +97,8 @@ class FakeBroker:
     """A broker in memory. Market orders fill at once and whole at `price`, unless told otherwise.
 
     `submits` has every order message that came in, `calls` how often each method was called. `fills_at_once`
-    off lets orders work until `fill`. `money` is what an account has. `before_submit` runs when an order
-    arrives, before anything is done.
+    off lets orders work until `fill`. `money` is what an account has, whatever it trades. `before_submit`
+    runs when an order arrives, before anything is done.
     """
 
     def __init__(self, now: Callable[[], datetime]) -> None:
@@ -112,6 +113,7 @@ class FakeBroker:
         self.prices: dict[str, Decimal] = {}
         self.clock_offset_s: float | None = 0.1
         self.money = FakeCash(net_liq=Decimal(50_000), total_pnl=Decimal(), initial_margin=Decimal())
+        self.contract_costs = ContractCosts(fee=Decimal("0.85"), initial_margin=Decimal(2398))
         self.fills_at_once = True
         self.hints: list[Connected | Change | None] = []
         self.before_submit: Callable[[OrderRequest], None] | None = None
@@ -198,6 +200,21 @@ class FakeBroker:
     def cash(self, account_id: int, *, timeout_s: float) -> FakeCash:
         self._called("cash")
         return self.money
+
+    def costs(self, root: str, *, timeout_s: float) -> ContractCosts:
+        self._called("costs")
+        return self.contract_costs
+
+    def account_fills(self, account_id: int, *, timeout_s: float) -> Sequence[BrokerFill]:
+        self._called("account_fills")
+        orders = [order for order in self.orders.values() if order.message.account_id == account_id]
+        return [fill for order in orders for fill in order.fills]
+
+    def fill_costs(self, fill_ids: Sequence[int], *, timeout_s: float) -> Mapping[int, Decimal]:
+        self._called("fill_costs")
+        fills = [fill for order in self.orders.values() for fill in order.fills]
+        each = self.contract_costs.fee
+        return {fill.id: fill.quantity * each for fill in fills if fill.id in fill_ids and each is not None}
 
     def submit(self, order: OrderRequest, *, timeout_s: float) -> int:
         if self.before_submit is not None:

@@ -175,6 +175,11 @@ CELERY_BEAT_SCHEDULE = {
     "flat_by": {"task": "tradedesk.tasks.flat_by", "schedule": 20.0, "options": {"expires": 20}},
     "watch_alerts": {"task": "tradedesk.tasks.watch_alerts", "schedule": 60.0, "options": {"expires": 60}},
     "watch_rolls": {"task": "tradedesk.tasks.watch_rolls", "schedule": 900.0, "options": {"expires": 900}},
+    "refresh_costs": {
+        "task": "tradedesk.tasks.refresh_costs",
+        "schedule": 21600.0,
+        "options": {"expires": 3600},
+    },
     "prune": {"task": "tradedesk.tasks.prune", "schedule": 3600.0, "options": {"expires": 3600}},
     "write_statements": {
         "task": "tradedesk.tasks.write_statements",

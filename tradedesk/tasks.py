@@ -21,6 +21,7 @@ from tradedesk.services import (
     statement,
     task_runs,
     telling,
+    terms,
 )
 from tradedesk.services.flat_by import flat_by as bring_flat_by
 
@@ -90,6 +91,15 @@ def watch_rolls() -> None:
 
 @shared_task
 @_reporting
+def refresh_costs() -> None:
+    """Read what trading costs: fees and margin of each instrument in use."""
+    unread = terms.refresh_costs(wiring.desk())
+    if unread:
+        log.warning("refresh_costs.unread", count=unread)
+
+
+@shared_task
+@_reporting
 def watch_calendar() -> None:
     """Remind people of a calendar that nobody has confirmed far enough ahead."""
     calendars.remind(wiring.desk().now())
@@ -115,5 +125,5 @@ def prune() -> None:
 @shared_task
 @_reporting
 def write_statements() -> None:
-    """Write down for each account what the trading day came to that ended last."""
-    statement.write_statements(wiring.desk().now())
+    """Write down for each account what the trading day came to that ended last, compared with the broker."""
+    statement.write_statements(wiring.desk())

@@ -10,8 +10,9 @@ from typing import Self
 
 import httpx
 
-from broker.base import BrokerContract, BrokerRefused, Change, Connected
+from broker.base import BrokerContract, BrokerRefused, Change, Connected, ContractCosts
 from broker.logins import LoginStore, Share
+from broker.tradovate import views
 from broker.tradovate.auth import Session
 from broker.tradovate.clocks import ahead_s
 from broker.tradovate.contracts import ContractBook
@@ -102,6 +103,12 @@ class TradovateBroker(Placing, Looking, Managing):
             if params.product_id == product.id:
                 return params
         raise BrokerRefused("", f"no fees of {root}")
+
+    def costs(self, root: str, *, timeout_s: float) -> ContractCosts:
+        """Return what one contract of a root costs. GET /product/find, POST /contract/getproductfeeparams"""
+        params = self.fees(root, timeout_s=timeout_s)
+        margin = params.full_margin.initial_margin if params.full_margin else None
+        return ContractCosts(views.total_fee(params), margin)
 
     def product_session(self, root: str, *, timeout_s: float) -> ProductSession:
         """Return the trading day of a root. GET /product/find, /productSession/item"""

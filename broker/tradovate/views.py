@@ -1,6 +1,7 @@
 """Rows as the value types of the port."""
 
 from collections.abc import Iterable
+from decimal import Decimal
 
 from broker.base import (
     BrokerAccount,
@@ -13,7 +14,8 @@ from broker.base import (
 from broker.terms import PRICES_OF, OrderType, Terms, TimeInForce
 from broker.tradovate.parse import unreadable
 from broker.tradovate.rows.accounts import Account
-from broker.tradovate.rows.orders import CommandReport, Fill, Order, OrderVersion, Position
+from broker.tradovate.rows.contracts import ProductFeeParams
+from broker.tradovate.rows.orders import CommandReport, Fill, FillFee, Order, OrderVersion, Position
 from broker.tradovate.words import Action, ForceWord, OrderKind, OrdStatus, Reason
 
 ACTIONS = {Side.BUY: Action.BUY, Side.SELL: Action.SELL}
@@ -110,6 +112,21 @@ def reject_reason(reports: Iterable[CommandReport]) -> str:
     """Return code and text of the newest report that names a reason, or an empty string."""
     told = [report for report in reports if _reason(report)]
     return _reason(max(told, key=lambda report: (report.timestamp, report.id))) if told else ""
+
+
+def total_fee(row: FillFee | ProductFeeParams) -> Decimal | None:
+    """Return the sum of all fees that a row tells, None where it tells none."""
+    fees = (
+        row.clearing_fee,
+        row.exchange_fee,
+        row.nfa_fee,
+        row.brokerage_fee,
+        row.ip_fee,
+        row.commission,
+        row.order_routing_fee,
+    )
+    told = [fee for fee in fees if fee is not None]
+    return sum(told, Decimal()) if told else None
 
 
 def _fill(row: Fill) -> BrokerFill:

@@ -97,6 +97,7 @@ class Facts:
     mismatch_open: bool | None
     ambiguity_open: bool | None
     alerts_alive: bool | None
+    statement_agrees: bool | None
     session_open: bool | None
     before_flat_by: bool | None
     calendar_confirmed: bool | None

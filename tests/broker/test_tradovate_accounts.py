@@ -6,7 +6,7 @@ from decimal import Decimal
 import httpx
 import pytest
 
-from broker.base import BrokerOutcomeUnknown, BrokerRefused
+from broker.base import BrokerOutcomeUnknown, BrokerRefused, ContractCosts
 from broker.tradovate.managing import AccountRisk
 from broker.tradovate.rows.accounts import (
     AccountRiskStatus,
@@ -259,6 +259,27 @@ def test_fees_are_those_of_the_root(script: Script) -> None:
     assert found.full_margin is not None
     assert found.full_margin.initial_margin == Decimal(2300)
     assert script.requests[-1].body == {"productIds": [800]}
+
+
+@pytest.mark.parametrize(
+    ("told", "costs"),
+    [
+        ({"commission": 0.35, "exchangeFee": 0.2}, ContractCosts(Decimal("0.55"), None)),
+        ({"commission": 0}, ContractCosts(Decimal(0), None)),
+        ({}, ContractCosts(None, None)),
+        (
+            {"fullMargin": {"initialMargin": 2300, "maintenanceMargin": 2100, "timestamp": TIME}},
+            ContractCosts(None, Decimal(2300)),
+        ),
+    ],
+)
+def test_costs_are_all_fees_together_and_the_full_margin(
+    script: Script, told: Row, costs: ContractCosts
+) -> None:
+    script.on("/product/find", product())
+    script.on("/contract/getproductfeeparams", {"params": [{"productId": 800} | told]})
+
+    assert connect(script).costs("MES", timeout_s=1) == costs
 
 
 def test_root_without_fees_is_refused(script: Script) -> None:

@@ -37,6 +37,7 @@ ENTRY = Facts(
     mismatch_open=False,
     ambiguity_open=False,
     alerts_alive=True,
+    statement_agrees=True,
     session_open=True,
     before_flat_by=True,
     calendar_confirmed=True,
@@ -69,6 +70,7 @@ UNREADABLE = Facts(
     mismatch_open=None,
     ambiguity_open=None,
     alerts_alive=None,
+    statement_agrees=None,
     session_open=None,
     before_flat_by=None,
     calendar_confirmed=None,
@@ -163,6 +165,7 @@ def test_live_opening_within_the_rules_passes() -> None:
         ({"age_s": 60.001}, "TOO_OLD"),
         ({"alerts_alive": False}, "ALERTS_SILENT"),
         ({"clock": Limit(2, 2.01)}, "CLOCK_OFF"),
+        ({"statement_agrees": False}, "STATEMENT_DIFFERS"),
         ({"session_open": False}, "SESSION_CLOSED"),
         ({"before_flat_by": False}, "FLAT_BY"),
         ({"calendar_confirmed": False}, "CALENDAR_UNCONFIRMED"),
@@ -235,6 +238,7 @@ def test_live_opening_needs_more(changes: dict[str, Any], code_: str) -> None:
         ({"delayed": None}, "DELAYED_DATA"),
         ({"age_s": None}, "TOO_OLD"),
         ({"clock": Limit(2)}, "CLOCK_OFF"),
+        ({"statement_agrees": None}, "STATEMENT_DIFFERS"),
         ({"session_open": None}, "SESSION_CLOSED"),
         ({"contract_confirmed": None}, "CONTRACT_UNKNOWN"),
         ({"contract_is_front": None}, "CONTRACT_ROLLED"),
@@ -294,6 +298,7 @@ def test_opening_rules_are_asked_gravest_first() -> None:
         ("P7", "TOO_OLD"),
         ("P8", "CLOCK_OFF"),
         ("Q4", "ALERTS_SILENT"),
+        ("Q7", "STATEMENT_DIFFERS"),
         ("P12", "SESSION_CLOSED"),
         ("P12", "FLAT_BY"),
         ("P12", "CALENDAR_UNCONFIRMED"),
@@ -405,7 +410,7 @@ def test_closing_against_a_rule_is_refused_with_its_code(changes: dict[str, Any]
 @pytest.mark.parametrize("rules", [OPENING, CLOSING])
 def test_rule_has_a_code_of_its_own_and_a_number_of_the_table(rules: tuple[Any, ...]) -> None:
     assert len({rule.code for rule in rules}) == len(rules)
-    assert {rule.number for rule in rules} <= {"Q4", *(f"P{number}" for number in range(1, 19))}
+    assert {rule.number for rule in rules} <= {"Q4", "Q7", *(f"P{number}" for number in range(1, 19))}
 
 
 limits = st.builds(Limit, st.none() | st.integers(0, 5), st.none() | st.integers(0, 6))

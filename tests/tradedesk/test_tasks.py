@@ -20,6 +20,7 @@ TASKS = [
     tasks.write_statements,
     tasks.watch_calendar,
     tasks.watch_rolls,
+    tasks.refresh_costs,
 ]
 
 

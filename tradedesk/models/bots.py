@@ -73,6 +73,15 @@ class Account(Limits):
         default=dict, editable=False, help_text="The broker's figures in dollars, as last read."
     )
     cash_read_at = models.DateTimeField(null=True, blank=True, editable=False)
+    statement_cash = models.DecimalField(
+        max_digits=14,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="The broker's cash in dollars when it was last compared, flat.",
+    )
+    statement_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -162,7 +171,18 @@ class Instrument(models.Model):
         validators=[MinValueValidator(1)],
         help_text="Micros that one contract comes to: ES is 10 MES.",
     )
-    initial_margin = dollars("Dollars that the broker asks for one contract; empty: not known.")
+    initial_margin = dollars(
+        "Dollars that the broker asks for one contract; empty: not known. Read daily where the broker tells."
+    )
+    fee = models.DecimalField(
+        max_digits=10,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+        help_text="Dollars that one contract costs on each side, all fees together; empty: not known. "
+        "Read daily where the broker tells.",
+    )
 
     class Meta:
         ordering = ["root"]

@@ -15,6 +15,7 @@ class IncidentKind(models.TextChoices):
     FOREIGN_POSITION = "FOREIGN_POSITION", "A position at the broker belongs to no bot"
     HEARTBEAT_MISSED = "HEARTBEAT_MISSED", "Two heartbeats of the alerts are missing"
     ROLL_DUE = "ROLL_DUE", "A position is held in a month that the desk must leave"
+    STATEMENT_DIFFERS = "STATEMENT_DIFFERS", "A day's fills, fees or cash differ from the broker's list"
     NOT_FLAT = "NOT_FLAT", "An account is not flat at its flat-by time"
 
 

@@ -34,6 +34,10 @@ class Reason(TextChoices):
     TOO_OLD = "TOO_OLD", "The event that calls for this opening is too old."
     SESSION_CLOSED = "SESSION_CLOSED", "The market is closed."
     ALERTS_SILENT = "ALERTS_SILENT", "Two heartbeats of the alerts are missing."
+    STATEMENT_DIFFERS = (
+        "STATEMENT_DIFFERS",
+        "A daily statement differs from the broker's list, or could not be compared.",
+    )
     FLAT_BY = "FLAT_BY", "The account must be flat soon, or had to be by now."
     CALENDAR_UNCONFIRMED = (
         "CALENDAR_UNCONFIRMED",
@@ -101,6 +105,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.TOO_OLD: "The next colour change enters. Look at TradingView's delay and MAX_ALERT_AGE_S.",
     Reason.SESSION_CLOSED: "Nothing to do. The next colour change inside the session enters.",
     Reason.ALERTS_SILENT: "Look at the alerts in TradingView: the one for the exit may have stopped as well.",
+    Reason.STATEMENT_DIFFERS: "Compare the incident with the broker's statement; resolving it accepts it.",
     Reason.FLAT_BY: "Nothing to do. The flat-by time is on the account; the next session opens again.",
     Reason.CALENDAR_UNCONFIRMED: "Compare it with the exchange's announcement and confirm it in the panel.",
     Reason.AMBIGUOUS: "Look at the two alerts, remove the wrong one in TradingView, resolve the incident.",
