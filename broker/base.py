@@ -225,6 +225,10 @@ class Broker(Protocol):
         """Start a fresh session, so that what is read next owes nothing to the old one."""
         ...
 
+    def token_ends_at(self, *, timeout_s: float) -> datetime:
+        """Return when the login's token ends, renewed first where that is less than 15 minutes away."""
+        ...
+
     def accounts(self, *, timeout_s: float) -> Sequence[BrokerAccount]: ...
 
     def front_contract(self, root: str, *, timeout_s: float) -> BrokerContract:

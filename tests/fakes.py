@@ -114,6 +114,7 @@ class FakeBroker:
         self.clock_offset_s: float | None = 0.1
         self.money = FakeCash(net_liq=Decimal(50_000), total_pnl=Decimal(), initial_margin=Decimal())
         self.contract_costs = ContractCosts(fee=Decimal("0.85"), initial_margin=Decimal(2398))
+        self.token_until = now() + timedelta(minutes=80)
         self.fills_at_once = True
         self.hints: list[Connected | Change | None] = []
         self.before_submit: Callable[[OrderRequest], None] | None = None
@@ -169,6 +170,10 @@ class FakeBroker:
 
     def log_in_again(self, *, timeout_s: float) -> None:
         self._called("log_in_again")
+
+    def token_ends_at(self, *, timeout_s: float) -> datetime:
+        self._called("token_ends_at")
+        return self.token_until
 
     def accounts(self, *, timeout_s: float) -> Sequence[BrokerAccount]:
         self._called("accounts")

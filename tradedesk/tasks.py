@@ -14,6 +14,7 @@ from tradedesk.services import (
     calendars,
     channels,
     recovery,
+    renewal,
     retention,
     rolls,
     rounds,
@@ -24,24 +25,36 @@ from tradedesk.services import (
     terms,
 )
 from tradedesk.services.flat_by import flat_by as bring_flat_by
+from tradedesk.stores.task_locks import only_one
 
 log = structlog.get_logger(__name__)
 
 
 def _reporting(task: Callable[[], None]) -> Callable[[], None]:
-    """Let a task write down when it last ended well, and how it failed since then."""
+    """Let a task run once at a time, and write down when it last ended well, and how it failed since then.
+
+    A second scheduler, or a message that comes again, finds it running and does nothing.
+    """
 
     @wraps(task)
     def run() -> None:
-        try:
-            task()
-        except Exception as error:
-            with suppress(DatabaseError):
-                task_runs.note_failure(task.__name__, type(error).__name__, wiring.desk().now())
-            raise
-        task_runs.note_success(task.__name__, wiring.desk().now())
+        with only_one(task.__name__) as is_ours:
+            if is_ours:
+                _run(task)
+            else:
+                log.info("task.runs_elsewhere", task=task.__name__)
 
     return run
+
+
+def _run(task: Callable[[], None]) -> None:
+    try:
+        task()
+    except Exception as error:
+        with suppress(DatabaseError):
+            task_runs.note_failure(task.__name__, type(error).__name__, wiring.desk().now())
+        raise
+    task_runs.note_success(task.__name__, wiring.desk().now())
 
 
 @shared_task
@@ -87,6 +100,15 @@ def watch_rolls() -> None:
     not_closed = rolls.watch_rolls(wiring.desk())
     if not_closed:
         log.warning("watch_rolls.not_closed", bots=not_closed)
+
+
+@shared_task
+@_reporting
+def renew_tokens() -> None:
+    """Renew the token of each broker login that ends soon, though nobody trades."""
+    ending = renewal.renew_tokens(wiring.desk())
+    if ending:
+        log.warning("renew_tokens.not_renewed", accounts=ending)
 
 
 @shared_task

@@ -69,6 +69,10 @@ class TradovateBroker(Placing, Looking, Managing):
         """Take a token of a new session. POST /auth/accesstokenrequest"""
         self._session.log_in_again(self.deadline(timeout_s))
 
+    def token_ends_at(self, *, timeout_s: float) -> datetime:
+        """Return when the token ends, renewed first if that is soon. GET /auth/renewaccesstoken"""
+        return self._session.token(self.deadline(timeout_s)).expires_at
+
     def front_contract(self, root: str, *, timeout_s: float) -> BrokerContract:
         """Return the front month as of at most ten minutes ago.
 
