@@ -207,6 +207,12 @@ class Strategy(models.Model):
     instrument = models.ForeignKey(Instrument, models.PROTECT, related_name="strategies")
     trend_timeframe = models.CharField(max_length=8, default="10", help_text="As TradingView writes it.")
     di_timeframe = models.CharField(max_length=8, default="15", help_text="As TradingView writes it.")
+    filter_timeframe = models.CharField(
+        max_length=8,
+        blank=True,
+        help_text="A longer timeframe, such as 60, whose trend must have the colour of what opens. "
+        "Exits are never filtered. Empty: no filter.",
+    )
     bar_close_only = models.BooleanField(
         default=False, help_text="Refuse alerts fired before their bar closed."
     )

@@ -17,6 +17,11 @@ class Reason(TextChoices):
         "The crossing agrees with the trend, but the bot was not waiting for re-entry.",
     )
     ALREADY_OUT = "ALREADY_OUT", "The crossing calls for an exit, but the bot is already out."
+    FILTER_COLOR = "FILTER_COLOR", "The alert tells the colour of the filter."
+    TREND_FILTER = (
+        "TREND_FILTER",
+        "The filter's colour is against this opening, or not known yet.",
+    )
     LATE_NO_EFFECT = "LATE_NO_EFFECT", "The event came late and newer events outweigh it."
 
     DELAYED_DATA = "DELAYED_DATA", "The chart shows delayed data."
@@ -90,6 +95,8 @@ REMEDIES: dict[Reason, str] = {
     Reason.CROSS_WITH_TREND: "Nothing to do.",
     Reason.NOT_WAITING: "Nothing to do. After a missed entry or a forced exit the next colour change enters.",
     Reason.ALREADY_OUT: "Nothing to do.",
+    Reason.FILTER_COLOR: "Nothing to do. The filter trades nothing; it is asked when something is to open.",
+    Reason.TREND_FILTER: "Nothing to do. The next colour change enters if the filter agrees with it.",
     Reason.LATE_NO_EFFECT: "Nothing to do. If it happens often, look at the delay from bar close to receipt.",
     Reason.DELAYED_DATA: "Buy real-time data for the exchange in TradingView and make the alert anew.",
     Reason.UNKNOWN_SYMBOL: "Make the alert on the strategy's symbol, or give the strategy that instrument.",

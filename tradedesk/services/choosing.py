@@ -14,7 +14,8 @@ from strategy.machine import (
     memory_of,
     newest_event,
 )
-from strategy.types import Action, Color, Direction, Event, Memory, NoChange, StandDown
+from strategy.trend_filter import filtered
+from strategy.types import Action, Color, Direction, Event, Indicator, Memory, NoChange, StandDown
 from tradedesk.models import Alert, Bot, Environment, IncidentKind, OrderPurpose, Reason
 from tradedesk.services import cash, trips
 from tradedesk.services.arming import is_armed
@@ -56,7 +57,7 @@ def choose(
     """
     target, held = fold(memory).position, view.quantity if view else 0
     quantity = sizing.order_quantity(held, target, bot.size)
-    reason = reason_for(snapshot, memory, event_of(alert))
+    reason = reason_for(snapshot, memory, event_of(alert, bot.strategy))
     if view is not None and quantity == 0:
         figures = f"broker holds {held}, booked {snapshot.quantity}"
         code = reason if held == snapshot.quantity else Reason.POSITION_MISMATCH
@@ -117,7 +118,7 @@ def facts_for(
         unfinished_closing=any(order.purpose != OrderPurpose.OPEN for order in records.unfinished),
         mismatch_open=any(kind in MISMATCHES for kind in records.open_kinds),
         ambiguity_open=IncidentKind.AMBIGUOUS_EVENTS in records.open_kinds
-        or (alert is not None and event_of(alert) in contradictions(memory)),
+        or (alert is not None and event_of(alert, bot.strategy) in contradictions(memory)),
         alerts_alive=IncidentKind.HEARTBEAT_MISSED not in records.open_kinds,
         statement_agrees=IncidentKind.STATEMENT_DIFFERS not in records.open_kinds,
         session_open=market.is_open,
@@ -144,8 +145,12 @@ def facts_for(
 def reason_for(snapshot: Snapshot, memory: Memory, event: Event) -> Reason:
     """Return why the event moved the target, or why it did not."""
     before, after = snapshot.state, fold(memory)
+    if filtered(memory) == event:
+        return Reason.TREND_FILTER
     if before.position is not after.position:
-        return _trigger(event)
+        # A colour of the filter that came late moves what an event of the trend or of DI called for.
+        mover = cause(memory) if event.indicator is Indicator.FILTER else event
+        return _trigger(mover) if mover else Reason.TREND_FILTER
     no_change = explain_no_change(before, event, after)
     if no_change is NoChange.LATE_NO_EFFECT and after.position is not snapshot.held:
         return _trigger(event)
@@ -158,7 +163,7 @@ def stood_down(memory: Memory, alert: Alert, code: Reason) -> Memory:
     if newest is None:
         return memory
     entry = StandDown(f"stand-down|{alert.id}", newest.effective_at, newest.indicator, code.value)
-    return memory_of((*memory.entries, entry), memory.base)
+    return replace(memory, entries=memory_of((*memory.entries, entry)).entries)
 
 
 def _close(
