@@ -16,6 +16,7 @@ from enum import StrEnum
 from threading import Event
 from typing import Protocol, Self
 
+from broker.money import ContractCosts, OuterWall
 from broker.terms import AT_MARKET, Terms
 
 
@@ -97,14 +98,6 @@ class BrokerContract:
     expires_on: date | None
     is_front: bool
     first_notice_on: date | None = None
-
-
-@dataclass(frozen=True)
-class ContractCosts:
-    """Dollars for one contract: `fee` on each side, `initial_margin` overnight. None: not told."""
-
-    fee: Decimal | None
-    initial_margin: Decimal | None
 
 
 @dataclass(frozen=True)
@@ -251,6 +244,10 @@ class Broker(Protocol):
 
     def cash(self, account_id: int, *, timeout_s: float) -> Cash:
         """Return the account's money as it is now. Not for the path of an order, nor to be polled."""
+        ...
+
+    def outer_wall(self, account_id: int, *, timeout_s: float) -> OuterWall:
+        """Return the limits that a person set for an account at the broker."""
         ...
 
     def submit(self, order: OrderRequest, *, timeout_s: float) -> int:

@@ -17,12 +17,12 @@ from broker.base import (
     BrokerRefused,
     Change,
     Connected,
-    ContractCosts,
     OrderReport,
     OrderRequest,
     Side,
     WorkingOrder,
 )
+from broker.money import ContractCosts, OuterWall
 from strategy.holdings import apply_fill
 from tradedesk.models import Account
 from tradedesk.services.desk import Desk, Link
@@ -115,6 +115,7 @@ class FakeBroker:
         self.money = FakeCash(net_liq=Decimal(50_000), total_pnl=Decimal(), initial_margin=Decimal())
         self.contract_costs = ContractCosts(fee=Decimal("0.85"), initial_margin=Decimal(2398))
         self.token_until = now() + timedelta(minutes=80)
+        self.wall = OuterWall(daily_loss=Decimal(750), position=3)
         self.fills_at_once = True
         self.hints: list[Connected | Change | None] = []
         self.before_submit: Callable[[OrderRequest], None] | None = None
@@ -209,6 +210,10 @@ class FakeBroker:
     def costs(self, root: str, *, timeout_s: float) -> ContractCosts:
         self._called("costs")
         return self.contract_costs
+
+    def outer_wall(self, account_id: int, *, timeout_s: float) -> OuterWall:
+        self._called("outer_wall")
+        return self.wall
 
     def account_fills(self, account_id: int, *, timeout_s: float) -> Sequence[BrokerFill]:
         self._called("account_fills")

@@ -186,6 +186,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 21600.0,
         "options": {"expires": 900},
     },
+    "read_walls": {"task": "tradedesk.tasks.read_walls", "schedule": 21600.0, "options": {"expires": 900}},
     "prune": {"task": "tradedesk.tasks.prune", "schedule": 3600.0, "options": {"expires": 900}},
     "write_statements": {
         "task": "tradedesk.tasks.write_statements",

@@ -13,6 +13,7 @@ from tradedesk.services import (
     alert_stream,
     calendars,
     channels,
+    outer_wall,
     recovery,
     renewal,
     retention,
@@ -118,6 +119,15 @@ def refresh_costs() -> None:
     unread = terms.refresh_costs(wiring.desk())
     if unread:
         log.warning("refresh_costs.unread", count=unread)
+
+
+@shared_task
+@_reporting
+def read_walls() -> None:
+    """Read what the brokers themselves enforce, for the day on which the desk is dead."""
+    unread = outer_wall.read_walls(wiring.desk())
+    if unread:
+        log.warning("read_walls.unread", accounts=unread)
 
 
 @shared_task

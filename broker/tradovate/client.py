@@ -10,8 +10,9 @@ from typing import Self
 
 import httpx
 
-from broker.base import BrokerContract, BrokerRefused, Change, Connected, ContractCosts
+from broker.base import BrokerContract, BrokerRefused, Change, Connected
 from broker.logins import LoginStore, Share
+from broker.money import ContractCosts
 from broker.tradovate import views
 from broker.tradovate.auth import Session
 from broker.tradovate.clocks import ahead_s

@@ -6,7 +6,8 @@ from decimal import Decimal
 import httpx
 import pytest
 
-from broker.base import BrokerOutcomeUnknown, BrokerRefused, ContractCosts
+from broker.base import BrokerOutcomeUnknown, BrokerRefused
+from broker.money import ContractCosts, OuterWall
 from broker.tradovate.managing import AccountRisk
 from broker.tradovate.rows.accounts import (
     AccountRiskStatus,
@@ -172,6 +173,34 @@ def test_position_limit_that_was_read_is_updated(script: Script) -> None:
     (limit,) = broker.position_limits(ACCOUNT_ID, timeout_s=1)
     assert broker.set_position_limit(limit, timeout_s=1) == limit
     assert script.requests[-1].body == LIMIT
+
+
+@pytest.mark.parametrize(
+    ("fields", "position"),
+    [
+        ({"longLimit": 3, "shortLimit": 2}, 3),
+        ({"longLimit": 3, "shortLimit": 2, "exposedLimit": 1}, 1),
+        ({"exposedLimit": 4}, 4),
+        ({"longLimit": 3}, None),
+        ({"longLimit": 3, "shortLimit": 3, "active": False}, None),
+        ({"longLimit": 3, "shortLimit": 3, "totalBy": "Product"}, None),
+        ({"longLimit": 3, "shortLimit": 3, "productId": 800}, None),
+    ],
+)
+def test_outer_wall_counts_limits_of_the_whole_account_either_way(
+    script: Script, fields: Row, position: int | None
+) -> None:
+    limit = {"id": 5, "accountId": ACCOUNT_ID, "active": True, "totalBy": "Overall"} | fields
+    script.on("/userAccountPositionLimit/deps", [limit])
+    script.on("/userAccountAutoLiq/deps", [{"id": ACCOUNT_ID, "dailyLossAutoLiq": 750.5}])
+
+    assert connect(script).outer_wall(ACCOUNT_ID, timeout_s=1) == OuterWall(Decimal("750.5"), position)
+
+
+def test_account_without_limits_has_no_outer_wall(script: Script) -> None:
+    script.on("/userAccountPositionLimit/deps", []).on("/userAccountAutoLiq/deps", [])
+
+    assert connect(script).outer_wall(ACCOUNT_ID, timeout_s=1) == OuterWall(None, None)
 
 
 def test_parameters_of_a_limit_name_sizes_of_single_orders(script: Script) -> None:

@@ -5,7 +5,8 @@ from decimal import Decimal
 import pytest
 from rest_framework.test import APIClient
 
-from broker.base import BrokerFill, BrokerNotReached, ContractCosts
+from broker.base import BrokerFill, BrokerNotReached
+from broker.money import ContractCosts
 from tests.builders import confirm_calendars
 from tests.fakes import FakeBroker, FakeCash, FakeClock, FakeLinks
 from tests.posting import Teller

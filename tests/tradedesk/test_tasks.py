@@ -27,6 +27,7 @@ TASKS = [
     tasks.watch_calendar,
     tasks.watch_rolls,
     tasks.refresh_costs,
+    tasks.read_walls,
     tasks.renew_tokens,
 ]
 

@@ -11,7 +11,7 @@ from tradedesk.admin.alert_messages import messages_for
 from tradedesk.admin.audited import Audited, why_it_stays
 from tradedesk.admin.base import PanelAdmin, ReadOnly
 from tradedesk.admin.forms import AccountForm, BotForm, StrategyForm
-from tradedesk.models import Account, Bot, BotState, Incident, Instrument, Strategy, TradingMode, WebhookToken
+from tradedesk.models import Account, Bot, BotState, Incident, Strategy, TradingMode, WebhookToken
 from tradedesk.models.limits import ORDER_LIMITS, TRADE_LIMITS
 from tradedesk.services.cash import Kept
 from tradedesk.services.trading_state import effective_mode, effective_modes
@@ -83,13 +83,6 @@ class AccountAdmin(Audited, PanelAdmin[Account]):
             f"margin in use {words.price(money.margin_used)}, highest value {words.price(money.peak)}; "
             f"read {words.both_zones(account.cash_read_at)}"
         )
-
-
-@admin.register(Instrument)
-class InstrumentAdmin(Audited, PanelAdmin[Instrument]):
-    list_display = ("root", "name", "exchange", "tick_size", "point_value", "group", "pinned_contract")
-    list_filter = ("settlement",)
-    search_fields = ("root", "name")
 
 
 @admin.register(Strategy)
