@@ -7,13 +7,15 @@ from rest_framework.test import APIClient
 
 from broker.base import BrokerFill, BrokerNotReached
 from broker.money import ContractCosts
-from tests.builders import confirm_calendars
+from tests.builders import confirm_calendars, make_instrument
 from tests.fakes import FakeBroker, FakeCash, FakeClock, FakeLinks
 from tests.posting import Teller
 from tests.strategy.builders import chicago
 from tests.telling import BLUE, DOWN, RED, open_incidents, said
 from tradedesk import tasks
 from tradedesk.models import Account, Bot, Fill, Incident, Instrument, Notice
+from tradedesk.services.desk import Desk
+from tradedesk.services.flatten import flatten
 
 DAY = "2026-11-23"
 DIFFERS = [("STATEMENT_DIFFERS", f"paper {DAY}")]
@@ -196,6 +198,18 @@ def test_difference_that_goes_within_half_an_hour_is_never_told(traded: FakeBrok
 
     assert told() == ["The broker's list agrees; its fees are 1.70 USD."]
     assert open_incidents() == []
+
+
+def test_fee_of_what_no_bot_trades_is_read_too(
+    bot: Bot, desk: Desk, clock: FakeClock, broker: FakeBroker
+) -> None:
+    make_instrument("ES")
+    broker.hold("ESZ6", 1)
+    flatten(desk, scope="account:paper", reason="Not ours.", by="ada")
+
+    write(clock)
+
+    assert told() == ["The broker's list agrees; its fees are 0.85 USD."]
 
 
 def test_fills_outside_the_day_are_not_looked_at(traded: FakeBroker, clock: FakeClock) -> None:

@@ -34,7 +34,6 @@ def compare(desk: Desk, account: Account, start: datetime, end: datetime) -> Com
     """
     deadline = desk.deadline(WITHIN_S)
     link = desk.link(account, timeout_s=deadline.left_s())
-    read_costs(link, account)
     listed = link.broker.account_fills(link.account.id, timeout_s=deadline.left_s())
     theirs = [fill for fill in listed if start <= fill.filled_at < end]
     ours = list(
@@ -42,6 +41,7 @@ def compare(desk: Desk, account: Account, start: datetime, end: datetime) -> Com
             "broker_fill_id"
         )
     )
+    read_costs(link, {root_of(fill.contract) for fill in ours})
     costs = link.broker.fill_costs([fill.id for fill in theirs], timeout_s=deadline.left_s())
     names = {
         number: link.broker.contract_by_id(number, timeout_s=deadline.left_s()).name

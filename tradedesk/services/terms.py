@@ -1,3 +1,5 @@
+from collections.abc import Iterable
+
 import structlog
 
 from broker.base import BrokerError
@@ -16,24 +18,25 @@ def refresh_costs(desk: Desk) -> int:
     for environment in LAST_WORD_LAST:
         for account in Account.objects.filter(enabled=True, environment=environment):
             try:
-                unread += read_costs(desk.link(account, timeout_s=READ_TIMEOUT_S), account)
+                link = desk.link(account, timeout_s=READ_TIMEOUT_S)
+                unread += read_costs(link, account.bots.values_list("instrument__root", flat=True))
             except BrokerError as error:
                 log.warning("costs.unread", account=account.name, error=str(error))
                 unread += 1
     return unread
 
 
-def read_costs(link: Link, account: Account) -> int:
-    """Write down fee and margin of what an account trades; return how many could not be read.
+def read_costs(link: Link, roots: Iterable[str]) -> int:
+    """Write down fee and margin of some instruments; return how many could not be read.
 
     What the broker does not tell stays as it is: a person may have entered it.
     """
     unread = 0
-    for instrument in Instrument.objects.filter(bots__account=account).distinct():
+    for instrument in Instrument.objects.filter(root__in=roots):
         try:
             costs = link.broker.costs(instrument.root, timeout_s=READ_TIMEOUT_S)
         except BrokerError as error:
-            log.warning("costs.unread", account=account.name, instrument=instrument.root, error=str(error))
+            log.warning("costs.unread", instrument=instrument.root, error=str(error))
             unread += 1
             continue
         told = {"fee": costs.fee, "initial_margin": costs.initial_margin}
@@ -43,6 +46,7 @@ def read_costs(link: Link, account: Account) -> int:
             if value is not None and value != getattr(instrument, name)
         }
         if changed:
-            log.info("costs.changed", instrument=instrument.root, **changed)
+            told_now = {name: str(value) for name, value in changed.items()}
+            log.info("costs.changed", instrument=instrument.root, **told_now)
             Instrument.objects.filter(pk=instrument.pk).update(**changed)
     return unread
