@@ -1,5 +1,5 @@
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -22,6 +22,7 @@ from broker.base import (
     Side,
     WorkingOrder,
 )
+from broker.money import ContractCosts, OuterWall
 from strategy.holdings import apply_fill
 from tradedesk.models import Account
 from tradedesk.services.desk import Desk, Link
@@ -96,8 +97,8 @@ class FakeBroker:
     """A broker in memory. Market orders fill at once and whole at `price`, unless told otherwise.
 
     `submits` has every order message that came in, `calls` how often each method was called. `fills_at_once`
-    off lets orders work until `fill`. `money` is what an account has. `before_submit` runs when an order
-    arrives, before anything is done.
+    off lets orders work until `fill`. `money` is what an account has, whatever it trades. `before_submit`
+    runs when an order arrives, before anything is done.
     """
 
     def __init__(self, now: Callable[[], datetime]) -> None:
@@ -112,6 +113,9 @@ class FakeBroker:
         self.prices: dict[str, Decimal] = {}
         self.clock_offset_s: float | None = 0.1
         self.money = FakeCash(net_liq=Decimal(50_000), total_pnl=Decimal(), initial_margin=Decimal())
+        self.contract_costs = ContractCosts(fee=Decimal("0.85"), initial_margin=Decimal(2398))
+        self.token_until = now() + timedelta(minutes=80)
+        self.wall = OuterWall(daily_loss=Decimal(750), position=3)
         self.fills_at_once = True
         self.hints: list[Connected | Change | None] = []
         self.before_submit: Callable[[OrderRequest], None] | None = None
@@ -168,6 +172,10 @@ class FakeBroker:
     def log_in_again(self, *, timeout_s: float) -> None:
         self._called("log_in_again")
 
+    def token_ends_at(self, *, timeout_s: float) -> datetime:
+        self._called("token_ends_at")
+        return self.token_until
+
     def accounts(self, *, timeout_s: float) -> Sequence[BrokerAccount]:
         self._called("accounts")
         return [BrokerAccount(1, "PAPER1", active=True)]
@@ -198,6 +206,25 @@ class FakeBroker:
     def cash(self, account_id: int, *, timeout_s: float) -> FakeCash:
         self._called("cash")
         return self.money
+
+    def costs(self, root: str, *, timeout_s: float) -> ContractCosts:
+        self._called("costs")
+        return self.contract_costs
+
+    def outer_wall(self, account_id: int, *, timeout_s: float) -> OuterWall:
+        self._called("outer_wall")
+        return self.wall
+
+    def account_fills(self, account_id: int, *, timeout_s: float) -> Sequence[BrokerFill]:
+        self._called("account_fills")
+        orders = [order for order in self.orders.values() if order.message.account_id == account_id]
+        return [fill for order in orders for fill in order.fills]
+
+    def fill_costs(self, fill_ids: Sequence[int], *, timeout_s: float) -> Mapping[int, Decimal]:
+        self._called("fill_costs")
+        fills = [fill for order in self.orders.values() for fill in order.fills]
+        each = self.contract_costs.fee
+        return {fill.id: fill.quantity * each for fill in fills if fill.id in fill_ids and each is not None}
 
     def submit(self, order: OrderRequest, *, timeout_s: float) -> int:
         if self.before_submit is not None:

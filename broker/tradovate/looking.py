@@ -1,6 +1,7 @@
 """What became of orders, and the positions that they made. Reading changes nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 from broker.base import BrokerFill, BrokerOrderStatus, BrokerPosition, OrderReport, WorkingOrder
 from broker.orders import BrokerOrder
@@ -65,6 +66,12 @@ class Looking(Calls):
         """Return the standing fills of one order, oldest first. GET /fill/deps"""
         return views.fills(self.many(FILL_DEPS, order_id, deadline=self.deadline(timeout_s)))
 
+    def account_fills(self, account_id: int, *, timeout_s: float) -> Sequence[BrokerFill]:
+        """Return the standing fills of an account, oldest first. GET /order/deps, /fill/ldeps"""
+        deadline = self.deadline(timeout_s)
+        ids = [order.id for order in self._orders_of(account_id, deadline)]
+        return views.fills(self.dependants(FILL_LDEPS, ids, deadline=deadline))
+
     def find_order(self, account_id: int, client_order_id: str, *, timeout_s: float) -> int | None:
         """Return the id of the account's order with our id.
 
@@ -104,6 +111,11 @@ class Looking(Calls):
     def fill_fees(self, fill_ids: Sequence[int], *, timeout_s: float) -> Sequence[FillFee]:
         """Return what fills cost, in money; a fee may appear after its fill. GET /fillFee/ldeps"""
         return self.dependants(FILL_FEE_LDEPS, fill_ids, deadline=self.deadline(timeout_s))
+
+    def fill_costs(self, fill_ids: Sequence[int], *, timeout_s: float) -> Mapping[int, Decimal]:
+        """Return what fills cost in all, by their ids; a fee may appear after its fill. GET /fillFee/ldeps"""
+        found = {row.id: views.total_fee(row) for row in self.fill_fees(fill_ids, timeout_s=timeout_s)}
+        return {fill_id: fee for fill_id, fee in found.items() if fee is not None}
 
     def fill_pairs(self, position_id: int, *, timeout_s: float) -> Sequence[FillPair]:
         """Return the fills that closed each other in a position. GET /fillPair/deps"""

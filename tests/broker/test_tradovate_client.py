@@ -472,6 +472,16 @@ def test_contract_is_read_once_by_name_and_id(script: Script) -> None:
     assert len(script.requests) == 4
 
 
+def test_contract_has_the_day_of_its_first_notice(script: Script) -> None:
+    script.on("/contract/item", contract())
+    script.on("/contractMaturity/item", maturity(firstIntentDate="2026-11-30T06:00:00.000Z"))
+    script.on("/product/item", product())
+
+    found = connect(script).contract_by_id(3001, timeout_s=1)
+
+    assert (found.first_notice_on, found.expires_on) == (date(2026, 11, 30), date(2026, 12, 18))
+
+
 def test_contract_learns_that_it_is_front_no_more(script: Script) -> None:
     broker = connect(script)
     broker.contract_by_id(3001, timeout_s=1)

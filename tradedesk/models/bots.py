@@ -5,9 +5,9 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models, transaction
 
-from tradedesk.models.calendar import SessionRule
 from tradedesk.models.controls import TradingMode, TradingState
 from tradedesk.models.ids import new_id
+from tradedesk.models.instruments import Instrument
 from tradedesk.models.limits import ACCOUNT_DEFAULTS, BOT_DEFAULTS, Limits, dollars, whole
 
 
@@ -73,6 +73,19 @@ class Account(Limits):
         default=dict, editable=False, help_text="The broker's figures in dollars, as last read."
     )
     cash_read_at = models.DateTimeField(null=True, blank=True, editable=False)
+    wall = models.JSONField(
+        default=dict, editable=False, help_text="What the broker itself enforces, as last read."
+    )
+    wall_read_at = models.DateTimeField(null=True, blank=True, editable=False)
+    statement_cash = models.DecimalField(
+        max_digits=14,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="The broker's cash in dollars when it was last compared, flat.",
+    )
+    statement_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -120,52 +133,6 @@ class Account(Limits):
         return Account.objects.filter(pk=self.pk).exclude(environment=Environment.PAPER).exists()
 
 
-class Instrument(models.Model):
-    """A futures root with its terms. Tick size in points, point value in dollars per point and contract."""
-
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    root = models.CharField(max_length=8, unique=True)
-    name = models.CharField(max_length=64)
-    exchange = models.CharField(max_length=16)
-    tick_size = models.DecimalField(max_digits=12, decimal_places=6)
-    point_value = models.DecimalField(max_digits=12, decimal_places=4)
-    months = models.CharField(max_length=12, help_text="Letters of the months that are traded, such as HMUZ.")
-    settlement = models.CharField(max_length=8, choices=[("cash", "Cash"), ("delivery", "Delivery")])
-    last_trading_day = models.CharField(max_length=160, help_text="The exchange's rule in words.")
-    session_rule = models.ForeignKey(
-        SessionRule,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="instruments",
-        help_text="When it trades; empty: not known, and never open on demo and live.",
-    )
-    pinned_contract = models.CharField(
-        max_length=16, blank=True, help_text="Trade this contract, such as MESZ6, instead of the front month."
-    )
-    group = models.CharField(
-        max_length=32,
-        blank=True,
-        help_text="Instruments that move together have one name here, such as SP500.",
-    )
-    group_weight = models.PositiveIntegerField(
-        default=1,
-        validators=[MinValueValidator(1)],
-        help_text="Micros that one contract comes to: ES is 10 MES.",
-    )
-    initial_margin = dollars("Dollars that the broker asks for one contract; empty: not known.")
-
-    class Meta:
-        ordering = ["root"]
-        constraints = [
-            models.CheckConstraint(condition=models.Q(tick_size__gt=0), name="instrument_tick_above_zero"),
-            models.CheckConstraint(condition=models.Q(point_value__gt=0), name="instrument_point_above_zero"),
-        ]
-
-    def __str__(self) -> str:
-        return self.root
-
-
 class Strategy(models.Model):
     """One stream of alerts, told apart by its webhook token."""
 
@@ -174,6 +141,12 @@ class Strategy(models.Model):
     instrument = models.ForeignKey(Instrument, models.PROTECT, related_name="strategies")
     trend_timeframe = models.CharField(max_length=8, default="10", help_text="As TradingView writes it.")
     di_timeframe = models.CharField(max_length=8, default="15", help_text="As TradingView writes it.")
+    filter_timeframe = models.CharField(
+        max_length=8,
+        blank=True,
+        help_text="A longer timeframe, such as 60, whose trend must have the colour of what opens. "
+        "Exits are never filtered. Empty: no filter.",
+    )
     bar_close_only = models.BooleanField(
         default=False, help_text="Refuse alerts fired before their bar closed."
     )

@@ -40,6 +40,14 @@ TEXTS: dict[IncidentKind, tuple[str, str]] = {
         "Openings of this bot",
         "Look at the alerts in TradingView: one may have ended or stopped. The next heartbeat closes this.",
     ),
+    IncidentKind.ROLL_DUE: (
+        "",
+        "Roll it here, or flatten the bot. Nothing opens beside it; from its last date the desk closes it.",
+    ),
+    IncidentKind.STATEMENT_DIFFERS: (
+        "Openings of this account",
+        "Compare the day with the broker's own statement. Resolving this accepts the difference.",
+    ),
     IncidentKind.NOT_FLAT: (
         "",
         "Close the position at the broker now, or flatten the account here. The desk keeps trying.",
