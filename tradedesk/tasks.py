@@ -13,6 +13,7 @@ from tradedesk.services import (
     alert_stream,
     calendars,
     channels,
+    flatten,
     recovery,
     retention,
     rounds,
@@ -40,6 +41,15 @@ def _reporting(task: Callable[[], None]) -> Callable[[], None]:
         task_runs.note_success(task.__name__, wiring.desk().now())
 
     return run
+
+
+@shared_task
+@_reporting
+def go_on_flattening() -> None:
+    """Go on with what is to be flat and is not yet."""
+    still_open = flatten.go_on(wiring.desk())
+    if still_open:
+        log.warning("flatten.still_open", scopes=still_open)
 
 
 @shared_task

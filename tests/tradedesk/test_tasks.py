@@ -11,6 +11,7 @@ from tradedesk.models import Account, Decision
 from tradedesk.services.desk import Desk
 
 TASKS = [
+    tasks.go_on_flattening,
     tasks.recover,
     tasks.reconcile,
     tasks.send_notices,

@@ -1,7 +1,14 @@
 from tradedesk.models.alerts import Alert, AlertOutcome
 from tradedesk.models.bots import Account, Bot, BotState, Environment, Instrument, Strategy, WebhookToken
 from tradedesk.models.calendar import FlatDay, Holiday, SessionRule
-from tradedesk.models.controls import AuditEntry, Cause, TradingMode, TradingState, TradingStateChange
+from tradedesk.models.controls import (
+    AuditEntry,
+    Cause,
+    FlattenWish,
+    TradingMode,
+    TradingState,
+    TradingStateChange,
+)
 from tradedesk.models.decisions import Decision
 from tradedesk.models.incidents import Incident, IncidentKind
 from tradedesk.models.notices import Notice, NoticeKind, Watermark
@@ -23,6 +30,7 @@ __all__ = [
     "Environment",
     "Fill",
     "FlatDay",
+    "FlattenWish",
     "Holiday",
     "Incident",
     "IncidentKind",

@@ -15,6 +15,15 @@ def state_of(scope: str) -> TradingState:
         raise UnknownScope(scope) from None
 
 
+def states_within(scope: str) -> QuerySet[TradingState]:
+    """Return the trading states of the narrower scopes that a scope covers. Raises UnknownScope."""
+    state = state_of(scope)
+    others = TradingState.objects.exclude(pk=state.pk)
+    if state.bot_id:
+        return others.none()
+    return others.filter(bot__account_id=state.account_id) if state.account_id else others
+
+
 def bots_in(scope: str) -> list[Bot]:
     """Return the bots that a scope covers. Raises UnknownScope."""
     state = state_of(scope)

@@ -38,14 +38,14 @@ def watch_account(account: Account, loss: Decimal | None, fall: Decimal | None, 
 
 
 def _latch(scope: str, mode: TradingMode, reason: Reason, figures: str, now: datetime) -> None:
-    """Tighten a scope, never loosen it; what an incident reduced is from now on not lifted with it."""
+    """Tighten a scope, never loosen it; what would be lifted by itself waits for a person from now on."""
     state = TradingState.objects.select_for_update(no_key=True).filter(scope=scope).first()
     if state is None:
         # A state that is missing counts as halted.
         return
-    by_incident = state.cause == Cause.INCIDENT
+    lifts_itself = state.cause in (Cause.INCIDENT, Cause.FLATTEN)
     strictness = TradingMode(state.mode).strictness
-    if strictness > mode.strictness or (strictness == mode.strictness and not by_incident):
+    if strictness > mode.strictness or (strictness == mode.strictness and not lifts_itself):
         return
     why = f"{reason.label} {figures}"
     set_mode(scope, mode, Cause.LIMIT, why, BY, now)
