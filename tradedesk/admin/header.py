@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from tradedesk import wiring
-from tradedesk.models import Environment, TradingMode, TradingState
+from tradedesk.models import Environment, FlattenWish, TradingMode, TradingState
 
 ALL = "all"
 TITLES = {
@@ -25,6 +25,7 @@ class Header:
     now: datetime
     mode: TradingMode | None = None
     states: Sequence[TradingState] = field(default_factory=list)
+    flattening: Sequence[FlattenWish] = field(default_factory=list)
 
     @property
     def title_prefix(self) -> str:
@@ -48,10 +49,11 @@ def read_header() -> Header:
     now = wiring.desk().now()
     try:
         states = list(TradingState.objects.select_related("account", "bot"))
+        flattening = list(FlattenWish.objects.filter(ended_at=None))
     except DatabaseError:
         return Header(now)
     widest = next((state for state in states if state.scope == ALL), None)
-    return Header(now, TradingMode(widest.mode) if widest else None, states)
+    return Header(now, TradingMode(widest.mode) if widest else None, states, flattening)
 
 
 def panel(request: HttpRequest) -> dict[str, Any]:  # noqa: ARG001 - the signature of a context processor

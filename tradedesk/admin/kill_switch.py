@@ -16,7 +16,7 @@ from tradedesk import wiring
 from tradedesk.admin.header import ALL, Header, read_header
 from tradedesk.admin.words import signed
 from tradedesk.models import BotState, IncidentKind, TradingMode, TradingState, TradingStateChange
-from tradedesk.services import kill_switch
+from tradedesk.services import kill_switch, wishes
 from tradedesk.services.callers import address_of
 from tradedesk.services.flatten import Flattened, flatten
 from tradedesk.services.kill_switch import LiveLocked, NotClean
@@ -148,6 +148,18 @@ def _flatten(request: HttpRequest, ask: Ask) -> Answer:
     return Answer(messages.ERROR, f"{_where(ask.scope)}: not flat yet.", 200, flattened=result)
 
 
+def _cancel_flatten(request: HttpRequest, ask: Ask) -> Answer:
+    _require(request)
+    was_open = wishes.cancel(
+        ask.scope, reason=ask.reason, by=ask.by, source_address=ask.source_address, now=wiring.desk().now()
+    )
+    if not was_open:
+        return Answer(messages.WARNING, f"{_where(ask.scope)}: no flatten goes on.")
+    return Answer(
+        messages.WARNING, f"{_where(ask.scope)}: the flatten is over, entries stay blocked until you release."
+    )
+
+
 def _release(request: HttpRequest, ask: Ask) -> Answer:
     _require(request)
     if not ask.reason.strip():
@@ -173,6 +185,7 @@ DEEDS: dict[str, Callable[[HttpRequest, Ask], Answer]] = {
     "halt": halt,
     "reduce": _reduce,
     "flatten": _flatten,
+    "cancel_flatten": _cancel_flatten,
     "release": _release,
 }
 
