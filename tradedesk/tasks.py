@@ -21,6 +21,7 @@ from tradedesk.services import (
     statement,
     task_runs,
     telling,
+    versions,
 )
 from tradedesk.services.flat_by import flat_by as bring_flat_by
 
@@ -28,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 
 def _reporting(task: Callable[[], None]) -> Callable[[], None]:
-    """Let a task write down when it last ended well, and how it failed since then."""
+    """Let a task write down when it last ended well, how it failed since then, and what its process runs."""
 
     @wraps(task)
     def run() -> None:
@@ -39,6 +40,7 @@ def _reporting(task: Callable[[], None]) -> Callable[[], None]:
                 task_runs.note_failure(task.__name__, type(error).__name__, wiring.desk().now())
             raise
         task_runs.note_success(task.__name__, wiring.desk().now())
+        versions.sign("worker", versions.signature(), wiring.STARTED_AT, wiring.desk().now())
 
     return run
 

@@ -97,6 +97,7 @@ class Facts:
     mismatch_open: bool | None
     ambiguity_open: bool | None
     alerts_alive: bool | None
+    versions_agree: bool | None
     session_open: bool | None
     before_flat_by: bool | None
     calendar_confirmed: bool | None

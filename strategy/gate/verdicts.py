@@ -89,6 +89,11 @@ def alerts_alive(facts: Facts) -> Verdict:
     return facts.alerts_alive, f"heartbeats come {facts.alerts_alive}"
 
 
+def versions_agree(facts: Facts) -> Verdict:
+    """Pass while all processes of the desk run the same code and settings."""
+    return facts.versions_agree, f"versions agree {facts.versions_agree}"
+
+
 def before_flat_by(facts: Facts) -> Verdict:
     """Pass until shortly before the time by which the account is to be flat."""
     return facts.before_flat_by, f"before flat-by time {facts.before_flat_by}"

@@ -37,6 +37,7 @@ ENTRY = Facts(
     mismatch_open=False,
     ambiguity_open=False,
     alerts_alive=True,
+    versions_agree=True,
     session_open=True,
     before_flat_by=True,
     calendar_confirmed=True,
@@ -68,6 +69,7 @@ UNREADABLE = Facts(
     mismatch_open=None,
     ambiguity_open=None,
     alerts_alive=None,
+    versions_agree=None,
     session_open=None,
     before_flat_by=None,
     calendar_confirmed=None,
@@ -160,6 +162,7 @@ def test_live_opening_within_the_rules_passes() -> None:
         ({"delayed": True}, "DELAYED_DATA"),
         ({"age_s": 60.001}, "TOO_OLD"),
         ({"alerts_alive": False}, "ALERTS_SILENT"),
+        ({"versions_agree": False}, "VERSION_MISMATCH"),
         ({"clock": Limit(2, 2.01)}, "CLOCK_OFF"),
         ({"session_open": False}, "SESSION_CLOSED"),
         ({"before_flat_by": False}, "FLAT_BY"),
@@ -278,6 +281,7 @@ def test_nothing_passes_when_nothing_can_be_read() -> None:
 def test_opening_rules_are_asked_gravest_first() -> None:
     assert [(check.number, check.code) for check in opening_checks(UNREADABLE)] == [
         ("P1", "HALTED"),
+        ("P1", "VERSION_MISMATCH"),
         ("P1", "REDUCING"),
         ("P1", "BOT_DISABLED"),
         ("P2", "NOT_ARMED"),

@@ -13,6 +13,7 @@ from tradedesk.models.decisions import Decision
 from tradedesk.models.incidents import Incident, IncidentKind
 from tradedesk.models.notices import Notice, NoticeKind, Watermark
 from tradedesk.models.orders import OPEN_STATUSES, Fill, Order, OrderPurpose, OrderSide, OrderStatus
+from tradedesk.models.processes import RunningProcess
 from tradedesk.models.reasons import REMEDIES, Reason
 from tradedesk.models.task_runs import TaskRun
 
@@ -42,6 +43,7 @@ __all__ = [
     "OrderSide",
     "OrderStatus",
     "Reason",
+    "RunningProcess",
     "SessionRule",
     "Strategy",
     "TaskRun",

@@ -232,6 +232,7 @@ class Bot(Limits):
         null=True, blank=True, validators=[MinValueValidator(1)], help_text="Empty: the same as size."
     )
     daily_loss = dollars("Dollars lost by round trips since 17:00 Chicago, after which nothing opens.")
+    rejections_in_a_row = whole("Orders that the broker rejects one after another, which halt the bot.")
     enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -14,6 +14,9 @@ class IncidentKind(models.TextChoices):
     ACCOUNT_CHANGED = "ACCOUNT_CHANGED", "The login leads to another account than was signed off"
     FOREIGN_POSITION = "FOREIGN_POSITION", "A position at the broker belongs to no bot"
     HEARTBEAT_MISSED = "HEARTBEAT_MISSED", "Two heartbeats of the alerts are missing"
+    OVERFILLED = "OVERFILLED", "The broker filled more than was ordered"
+    RUNAWAY_ORDER = "RUNAWAY_ORDER", "An order at the broker has the desk's id, and the desk wrote none"
+    VERSION_MISMATCH = "VERSION_MISMATCH", "Processes of different versions or settings run together"
     NOT_FLAT = "NOT_FLAT", "An account is not flat at its flat-by time"
 
 

@@ -116,6 +116,7 @@ def facts_for(
         ambiguity_open=IncidentKind.AMBIGUOUS_EVENTS in records.open_kinds
         or event_of(alert) in contradictions(memory),
         alerts_alive=IncidentKind.HEARTBEAT_MISSED not in records.open_kinds,
+        versions_agree=IncidentKind.VERSION_MISMATCH not in records.open_kinds,
         session_open=market.is_open,
         before_flat_by=market.before_flat_by,
         calendar_confirmed=market.calendar_confirmed,

@@ -163,7 +163,7 @@ def _send_closing(
             contract=contract.name,
             side=OrderSide.SELL if held > 0 else OrderSide.BUY,
             quantity=abs(held),
-            client_order_id=f"td-flat-{identity.hex}",
+            client_order_id=f"{orders.ID_PREFIX}flat-{identity.hex}",
             status=OrderStatus.SENT,
             position_before=held,
             created_at=now,
