@@ -99,9 +99,7 @@ def test_flatten_that_is_not_flat_goes_on_in_the_background(
     assert (broker.held(), stored(bot.id).quantity) == (0, 0)
     assert (wish().tries, wish().seen, wish().ended_at) == (2, [], clock.now())
     assert list(Notice.objects.order_by("id").values_list("subject", flat=True)) == [
-        "Entries blocked: all",
         "NOT FLAT: all",
-        "Trading on: all",
         "Flat: all",
     ]
 
@@ -203,6 +201,19 @@ def test_flat_account_with_an_unknown_order_is_watched_on(
     assert go_on(desk) == 0
     assert Order.objects.get().status == "lost"
     assert (wish().ended_at is None, status().mode) == (False, ACTIVE)
+
+
+def test_order_that_is_on_its_way_counts_as_held(desk: Desk, bot: Bot, clock: FakeClock) -> None:
+    order = make_order(bot, status="sent", sent_at=START, settled_at=None)
+
+    def answer_comes() -> None:
+        if clock.now() > START + timedelta(seconds=1):
+            Order.objects.filter(pk=order.pk).update(status="rejected", settled_at=clock.now())
+
+    clock.during_sleep = answer_comes
+
+    assert ask(desk).flat is True
+    assert clock.now() > START + timedelta(seconds=1)
 
 
 # --- what is cancelled, and when ---

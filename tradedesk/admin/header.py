@@ -49,7 +49,9 @@ def read_header() -> Header:
     now = wiring.desk().now()
     try:
         states = list(TradingState.objects.select_related("account", "bot"))
-        flattening = list(FlattenWish.objects.filter(ended_at=None))
+        # While one is open its scope is not active.
+        is_stopped = any(state.mode != TradingMode.ACTIVE for state in states)
+        flattening = list(FlattenWish.objects.filter(ended_at=None)) if is_stopped else []
     except DatabaseError:
         return Header(now)
     widest = next((state for state in states if state.scope == ALL), None)

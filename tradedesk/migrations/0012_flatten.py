@@ -39,6 +39,7 @@ class Migration(migrations.Migration):
                 ('ending', models.CharField(blank=True, max_length=500)),
             ],
             options={
+                'verbose_name': 'flatten',
                 'ordering': ['-id'],
                 'constraints': [models.UniqueConstraint(condition=models.Q(('ended_at', None)), fields=('scope',), name='one_open_flatten_per_scope')],
             },

@@ -84,6 +84,7 @@ class FlattenWish(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        verbose_name = "flatten"
         constraints = [
             models.UniqueConstraint(
                 fields=["scope"], condition=Q(ended_at=None), name="one_open_flatten_per_scope"

@@ -45,14 +45,17 @@ class Round:
 
 
 def close_account(
-    desk: Desk, link: Link, account: Account, wish: FlattenWish, root: str | None, deadline: Deadline
+    desk: Desk, link: Link, account: Account, wish: FlattenWish, bot: Bot | None, deadline: Deadline
 ) -> Round:
-    """Cancel the entries of an account, close what it holds, and return what there was; of one root, or all.
+    """Cancel the entries of an account, close what it holds, and return what there was; of one bot, or all.
 
-    What protects a position is cancelled once the position is gone: never is one left bare. Raises
-    BrokerError and Busy when the account could not be read.
+    An order that is on its way counts as if it were held. What protects a position is cancelled once the
+    position is gone: never is one left bare. Raises BrokerError and Busy when the account could not be read.
     """
+    root = bot.instrument.root if bot else None
     settle_account(desk, link, account)
+    sending = Order.objects.filter(account=account, status=OrderStatus.SENT, settled_at=None)
+    is_on_its_way = (sending.filter(bot=bot) if bot else sending).exists()
     # In this order: an entry that fills between the two reads shows in the second.
     working = _working(link, root, deadline)
     held = [
@@ -65,7 +68,7 @@ def close_account(
         {"account": account.name, "contract": contract.name, "quantity": row.quantity}
         for contract, row in held
     ]
-    found = Round(not held and not working, seen)
+    found = Round(not (held or working or is_on_its_way), seen)
     for contract, _ in held:
         order = _close(desk, link, account, wish, contract, deadline)
         if order is not None:

@@ -81,20 +81,20 @@ def go_on(desk: Desk) -> int:
 
 def _work(desk: Desk, wish: FlattenWish, deadline: Deadline) -> Flattened:
     """Do rounds over the wish's accounts until two in a row showed zero or the deadline is past."""
-    root = _root_of(wish)
+    only = state_of(wish.scope).bot
     for bot in bots_in(wish.scope):
         _stand_down(desk, bot, wish)
     accounts = _accounts_of(wish)
     result, zeros, pause = Flattened(positions=wish.seen), 0, PAUSE_S
     while zeros < READS_OF_ZERO and deadline.left_s():
-        is_flat = _round(desk, wish, accounts, root, result, deadline)
+        is_flat = _round(desk, wish, accounts, only, result, deadline)
         zeros, pause = (zeros + 1, PAUSE_S) if is_flat else (0, min(pause * 2, LONGEST_PAUSE_S))
         if not wishes.note_look(wish, result.positions, desk.now()):
             break
         if zeros < READS_OF_ZERO:
             desk.sleep(deadline.left_s(pause))
     result.flat = zeros >= READS_OF_ZERO
-    if result.flat and not _is_any_unknown(accounts, wish):
+    if result.flat and not _is_any_unknown(accounts, only):
         wishes.meet(wish, desk.now())
     else:
         wishes.put_off(wish, desk.now())
@@ -105,7 +105,7 @@ def _round(
     desk: Desk,
     wish: FlattenWish,
     accounts: Sequence[Account],
-    root: str | None,
+    only: Bot | None,
     result: Flattened,
     deadline: Deadline,
 ) -> bool:
@@ -118,7 +118,7 @@ def _round(
     for account in sorted(accounts, key=lambda account: account.name in unread):
         try:
             link = desk.link(account, timeout_s=deadline.left_s(READ_TIMEOUT_S))
-            found = close_account(desk, link, account, wish, root, deadline)
+            found = close_account(desk, link, account, wish, only, deadline)
         except (BrokerError, Busy, Unreadable) as error:
             log.warning("flatten.unread", account=account.name, error=repr(error))
             result.positions.append({"account": account.name, "error": str(error) or "busy"})
@@ -128,12 +128,6 @@ def _round(
         result.orders += found.orders
         is_flat &= found.is_flat
     return is_flat
-
-
-def _root_of(wish: FlattenWish) -> str | None:
-    """Return the one root that a bot's flatten is about, None for a wider one."""
-    bot = state_of(wish.scope).bot
-    return bot.instrument.root if bot else None
 
 
 def _accounts_of(wish: FlattenWish) -> list[Account]:
@@ -146,11 +140,10 @@ def _accounts_of(wish: FlattenWish) -> list[Account]:
     return [account for account in accounts if account.pk in ids]
 
 
-def _is_any_unknown(accounts: Sequence[Account], wish: FlattenWish) -> bool:
+def _is_any_unknown(accounts: Sequence[Account], only: Bot | None) -> bool:
     """Tell whether an order may still fill: one without a known end, however flat the broker looks."""
     left = Order.objects.filter(account__in=accounts, settled_at=None).exclude(status=OrderStatus.PENDING)
-    bot = state_of(wish.scope).bot
-    return (left.filter(bot=bot) if bot else left).exists()
+    return (left.filter(bot=only) if only else left).exists()
 
 
 def _stand_down(desk: Desk, bot: Bot, wish: FlattenWish) -> None:

@@ -79,8 +79,10 @@ def set_mode(
         change = TradingStateChange.objects.create(
             scope=scope, old_mode=state.mode, new_mode=mode, cause=cause, reason=reason, by=by, created_at=now
         )
-        subject = f"{mode.label}: {scope}"
-        tell(NoticeKind.TRADING_STATE, change.id, subject, f"By {by}: {reason or 'no reason given'}", now)
+        if cause != Cause.FLATTEN:
+            # A flatten is told by itself, where it takes longer than a person waits for it.
+            text = f"By {by}: {reason or 'no reason given'}"
+            tell(NoticeKind.TRADING_STATE, change.id, f"{mode.label}: {scope}", text, now)
         state.mode, state.cause, state.reason, state.by, state.since = mode, cause, reason, by, now
         state.save()
     return state
