@@ -511,6 +511,18 @@ def test_order_that_was_claimed_by_a_process_that_died_is_looked_up_and_not_doub
     assert (broker.held(), len(broker.submits)) == (0, 1)
 
 
+def test_closing_whose_position_could_not_be_read_back_is_booked_all_the_same(
+    desk: Desk, bot: Bot, broker: FakeBroker, clock: FakeClock
+) -> None:
+    make_position(bot, broker, 1)
+    broker.before_submit = lambda _: broker.fail("positions", AWAY, times=1)
+
+    assert ask(desk).flat is True
+
+    assert (stored(bot.id).quantity, Order.objects.get().status) == (0, "filled")
+    assert Fill.objects.count() == 1
+
+
 def test_state_of_an_order_elsewhere_does_not_matter(desk: Desk, bot: Bot) -> None:
     other = make_bot("second", account=make_account("second"))
     make_order(other, status="unconfirmed")

@@ -1,5 +1,6 @@
 """One round of a flatten over one account."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,6 +22,7 @@ from tradedesk.models import (
 from tradedesk.models.ids import new_id
 from tradedesk.services import booking, orders, positions, wishes
 from tradedesk.services.desk import READ_TIMEOUT_S, SUBMIT_TIMEOUT_S, Deadline, Desk, Link
+from tradedesk.services.orders import Outcome
 from tradedesk.services.recovery import settle_account
 from tradedesk.services.trading_state import is_halted_since, mode_for_claim
 from tradedesk.stores.positions import Snapshot, Unreadable, seat, stored
@@ -118,16 +120,17 @@ def _close(
         .filter(account=account, instrument__root=contract.product)
         .first()
     )
-    if bot is None:
-        return _send_closing(desk, link, account, None, wish, contract, deadline)
-    try:
-        with seat(bot.id, wait_s=deadline.left_s(), sleep=desk.sleep) as taken:
-            order = _send_closing(desk, link, account, bot, wish, contract, deadline)
-            taken.snapshot = _book_held(desk, link, bot, deadline)
-            return order
-    except Unreadable:
-        # What the bot remembers does not matter for closing what the broker shows.
-        return _send_closing(desk, link, account, bot, wish, contract, deadline)
+    if bot is not None:
+        with suppress(Unreadable), seat(bot.id, wait_s=deadline.left_s(), sleep=desk.sleep) as taken:
+            sent = _send_closing(desk, link, account, bot, wish, contract, deadline)
+            taken.snapshot = _book(desk, link, bot, sent)
+            return sent[0] if sent else None
+    # No bot, or one whose memory cannot be read: that does not matter for closing what the broker shows.
+    sent = _send_closing(desk, link, account, bot, wish, contract, deadline)
+    if sent is None:
+        return None
+    orders.record(*sent, bot, desk.now())
+    return sent[0]
 
 
 def _send_closing(
@@ -138,8 +141,11 @@ def _send_closing(
     wish: FlattenWish,
     contract: BrokerContract,
     deadline: Deadline,
-) -> Order | None:
-    """Send one order for what is held at this moment, unless an earlier closing has no known end."""
+) -> tuple[Order, Outcome] | None:
+    """Send one order for what is held at this moment, unless an earlier closing has no known end.
+
+    Return the order with what became of it, which is not stored yet.
+    """
     settled_before = _settled(account, contract)
     rows = link.broker.positions(link.account.id, timeout_s=deadline.left_s(READ_TIMEOUT_S))
     held = next((row.quantity for row in rows if row.contract_id == contract.id), 0)
@@ -176,8 +182,7 @@ def _send_closing(
     if outcome.status is OrderStatus.PENDING:
         # The next round sizes a new one; an order to flatten is never sent late.
         outcome = replace(outcome, status=OrderStatus.DENIED)
-    orders.record(order, outcome, bot, desk.now())
-    return order
+    return order, outcome
 
 
 def _settled(account: Account, contract: BrokerContract) -> int:
@@ -198,18 +203,23 @@ def _may_close(account: Account, bot: Bot | None, wish: FlattenWish) -> bool:
     return wishes.is_open(wish)
 
 
-def _book_held(desk: Desk, link: Link, bot: Bot, deadline: Deadline) -> Snapshot:
-    """Book what the broker holds of the bot's instrument now, and return the bot's next version."""
-    view = positions.view_of(link, bot.instrument, deadline)
+def _book(desk: Desk, link: Link, bot: Bot, sent: tuple[Order, Outcome] | None) -> Snapshot:
+    """Book what the broker holds of the bot's instrument now, and in one with it what became of the order.
+
+    Where the broker cannot be read the order stays as it was sent: it is asked about and booked then.
+    """
+    view = positions.view_of(link, bot.instrument, desk.deadline(READ_TIMEOUT_S))
     while True:
-        before = stored(bot.id)
-        if view.quantity == before.quantity:
-            return before
-        after = booking.as_held(before, view, desk.now())
+        before, now = stored(bot.id), desk.now()
+        is_moved = view.quantity != before.quantity
+        after = booking.as_held(before, view, now) if is_moved else before
         try:
             with transaction.atomic():
-                booking.store(before, after)
-                booking.watch_target(bot, after, now=desk.now(), why=Reason.FLATTEN.value)
+                if sent is not None:
+                    orders.record(*sent, bot, now)
+                if is_moved:
+                    booking.store(before, after)
+                    booking.watch_target(bot, after, now=now, why=Reason.FLATTEN.value)
             return after
         except Stale:
             continue

@@ -97,7 +97,7 @@ def _work(desk: Desk, wish: FlattenWish, deadline: Deadline) -> Flattened:
     if result.flat and not _is_any_unknown(accounts, only):
         wishes.meet(wish, desk.now())
     else:
-        wishes.put_off(wish, desk.now())
+        wishes.put_off(wish, desk.now(), is_moving=bool(result.orders))
     return result
 
 

@@ -83,9 +83,12 @@ def note_look(wish: FlattenWish, seen: list[dict[str, Any]], now: datetime) -> b
     return bool(still_open.update(seen=seen, looked_at=now))
 
 
-def put_off(wish: FlattenWish, now: datetime) -> None:
-    """Let the next try come later, after a longer pause each time; people are told once of what is held."""
-    pause = min(FIRST_PAUSE * 2.0 ** min(wish.tries - 1, 10), LONGEST_PAUSE)
+def put_off(wish: FlattenWish, now: datetime, *, is_moving: bool) -> None:
+    """Let the next try come later: soon after one that closed something, else after ever longer pauses.
+
+    People are told once of what is held.
+    """
+    pause = FIRST_PAUSE if is_moving else min(FIRST_PAUSE * 2.0 ** min(wish.tries - 1, 10), LONGEST_PAUSE)
     still_open = FlattenWish.objects.filter(pk=wish.pk, ended_at=None).update(next_try_at=now + pause)
     if not still_open or not wish.seen:
         return
