@@ -148,6 +148,24 @@ def test_flatten_asked_for_twice_is_one(begun: Desk, clock: FakeClock) -> None:
     assert AuditEntry.objects.filter(action="flatten").count() == 2
 
 
+def test_two_who_ask_at_once_both_hear_that_it_is_flat_and_sell_once(
+    desk: Desk, bot: Bot, broker: FakeBroker, clock: FakeClock
+) -> None:
+    make_position(bot, broker, 1)
+    heard: list[bool] = []
+
+    def ask_meanwhile() -> None:
+        clock.during_sleep = None
+        heard.append(ask(desk).flat)
+
+    clock.during_sleep = ask_meanwhile
+
+    heard.append(ask(desk).flat)
+
+    assert (heard, sent(broker)) == ([True, True], [("SELL", 1, "MESZ6")])
+    assert wish().ended_at is not None
+
+
 def test_account_that_cannot_be_read_comes_last(
     desk: Desk, bot: Bot, broker: FakeBroker, links: FakeLinks, clock: FakeClock
 ) -> None:

@@ -89,8 +89,8 @@ def _work(desk: Desk, wish: FlattenWish, deadline: Deadline) -> Flattened:
     while zeros < READS_OF_ZERO and deadline.left_s():
         is_flat = _round(desk, wish, accounts, only, result, deadline)
         zeros, pause = (zeros + 1, PAUSE_S) if is_flat else (0, min(pause * 2, LONGEST_PAUSE_S))
-        if not wishes.note_look(wish, result.positions, desk.now()):
-            break
+        # Looked at to the end also where another process has met the wish: the caller waits for the verdict.
+        wishes.note_look(wish, result.positions, desk.now())
         if zeros < READS_OF_ZERO:
             desk.sleep(deadline.left_s(pause))
     result.flat = zeros >= READS_OF_ZERO

@@ -46,7 +46,7 @@ def latch(
         scope=scope, ended_at=None, defaults={**values, "tries": 1}
     )
     if not created:
-        renewed = values if passes_halt or not wish.passes_halt else {"next_try_at": now + LEASE}
+        renewed = values if passes_halt else {"next_try_at": now + LEASE}
         FlattenWish.objects.filter(pk=wish.pk).update(**renewed, tries=F("tries") + 1)
         wish.refresh_from_db()
     by_incident = state.mode == TradingMode.REDUCING and state.cause == Cause.INCIDENT
@@ -76,11 +76,10 @@ def is_open(wish: FlattenWish) -> bool:
     return FlattenWish.objects.filter(pk=wish.pk, ended_at=None).exists()
 
 
-def note_look(wish: FlattenWish, seen: list[dict[str, Any]], now: datetime) -> bool:
-    """Write down what a look at the broker showed; return False when the flatten was ended meanwhile."""
+def note_look(wish: FlattenWish, seen: list[dict[str, Any]], now: datetime) -> None:
+    """Write down what a look at the broker showed."""
     wish.seen, wish.looked_at = seen, now
-    still_open = FlattenWish.objects.filter(pk=wish.pk, ended_at=None)
-    return bool(still_open.update(seen=seen, looked_at=now))
+    FlattenWish.objects.filter(pk=wish.pk, ended_at=None).update(seen=seen, looked_at=now)
 
 
 def put_off(wish: FlattenWish, now: datetime, *, is_moving: bool) -> None:
