@@ -351,28 +351,22 @@ def test_halt_between_the_read_and_the_claim_stops_a_closing(
     assert broker.submits == []
 
 
-def test_incident_that_came_meanwhile_keeps_the_account_reducing(begun: Desk, bot: Bot) -> None:
-    ask(begun, "account:paper")
-    FlattenWish.objects.all().delete()
-    TradingState.objects.update(mode=ACTIVE)
-    links_of(begun).down["paper"] = AWAY
-    ask(begun, "account:paper")
+def test_incident_that_came_meanwhile_keeps_the_account_reducing(
+    desk: Desk, bot: Bot, links: FakeLinks
+) -> None:
+    links.down["paper"] = AWAY
+    ask(desk, "account:paper")
     incident = make_incident(bot)
-    links_of(begun).down.clear()
+    links.down.clear()
 
-    assert ask(begun, "account:paper").flat is True
+    assert ask(desk, "account:paper").flat is True
 
     state = TradingState.objects.get(scope="account:paper")
     assert (state.mode, state.cause) == (REDUCING, Cause.INCIDENT)
     incident.closed_at = START
     incident.save()
-    reconcile(begun, Account.objects.all())
+    reconcile(desk, Account.objects.all())
     assert status("account:paper").mode is ACTIVE
-
-
-def links_of(desk: Desk) -> FakeLinks:
-    assert isinstance(desk.link, FakeLinks)
-    return desk.link
 
 
 def test_rule_of_the_desk_gives_up_when_its_time_is_over(

@@ -33,6 +33,7 @@ from tradedesk.models import (
     TradingMode,
     TradingState,
 )
+from tradedesk.models.ids import new_id
 from tradedesk.services import versions
 from tradedesk.services.desk import Desk
 from tradedesk.services.flatten import flatten
@@ -335,12 +336,11 @@ class Process:
 
     def __init__(self, role: str, own: Signature, clock: FakeClock) -> None:
         self.role, self.own, self.clock, self.started_at = role, own, clock, clock.now()
+        self.identity = new_id()
 
     def sign(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        identity = versions._identity(id(self))
-        monkeypatch.setattr(versions, "_identity", lambda _: identity)
+        monkeypatch.setattr(versions, "_identity", lambda _: self.identity)
         versions.sign(self.role, self.own, self.started_at, self.clock.now())
-        monkeypatch.undo()
 
 
 def run_side_by_side(
@@ -352,18 +352,13 @@ def run_side_by_side(
         clock.advance(10)
 
 
-@pytest.fixture
-def patch() -> pytest.MonkeyPatch:
-    return pytest.MonkeyPatch()
-
-
 @pytest.mark.parametrize("other", [NEW, OTHER_SETTINGS])
 def test_processes_that_differ_stop_openings_until_they_agree_and_a_person_releases(
-    tell: Teller, desk: Desk, clock: FakeClock, patch: pytest.MonkeyPatch, other: Signature
+    tell: Teller, desk: Desk, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, other: Signature
 ) -> None:
     tell(BLUE)
     web, worker = Process("web", OLD, clock), Process("worker", other, clock)
-    run_side_by_side([web, worker], clock, patch)
+    run_side_by_side([web, worker], clock, monkeypatch)
 
     assert mode("all") == (REDUCING, Cause.LIMIT)
     assert open_incidents() == [("VERSION_MISMATCH", "paper")]
@@ -372,32 +367,32 @@ def test_processes_that_differ_stop_openings_until_they_agree_and_a_person_relea
         release(desk, scope="all", reason="go", by="ada")
 
     renewed = Process("web", other, clock)
-    run_side_by_side([worker, renewed], clock, patch, seconds=50)
+    run_side_by_side([worker, renewed], clock, monkeypatch, seconds=50)
     assert (open_incidents(), mode("all")[0]) == ([], REDUCING)
     release(desk, scope="all", reason="all restarted", by="ada")
     assert said(tell(BLUE, 40)) == ("ENTER_LONG", "TREND_BLUE")
 
 
 def test_deploy_whose_old_process_ended_trips_nothing(
-    bot: Bot, desk: Desk, clock: FakeClock, patch: pytest.MonkeyPatch
+    bot: Bot, desk: Desk, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = Process("web", OLD, clock)
-    run_side_by_side([old], clock, patch, seconds=60)
+    run_side_by_side([old], clock, monkeypatch, seconds=60)
     new = Process("web", NEW, clock)
-    run_side_by_side([new, old], clock, patch, seconds=20)
-    run_side_by_side([new], clock, patch, seconds=60)
+    run_side_by_side([new, old], clock, monkeypatch, seconds=20)
+    run_side_by_side([new], clock, monkeypatch, seconds=60)
 
     assert (mode("all")[0], Incident.objects.count()) == (ACTIVE, 0)
 
 
 def test_processes_that_agree_trip_nothing_and_old_signs_are_forgotten(
-    bot: Bot, desk: Desk, clock: FakeClock, patch: pytest.MonkeyPatch
+    bot: Bot, desk: Desk, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_side_by_side([Process(role, OLD, clock) for role in ("web", "web", "worker")], clock, patch)
+    run_side_by_side([Process(role, OLD, clock) for role in ("web", "web", "worker")], clock, monkeypatch)
     assert (mode("all")[0], RunningProcess.objects.count()) == (ACTIVE, 3)
 
     clock.advance(3700)
-    Process("web", NEW, clock).sign(patch)
+    Process("web", NEW, clock).sign(monkeypatch)
 
     assert RunningProcess.objects.count() == 1
 

@@ -38,6 +38,19 @@ class Header:
         return sorted(found, key=lambda state: (state.scope != ALL, state.bot_id is not None, state.scope))
 
     @property
+    def tree(self) -> list[tuple[int, TradingState]]:
+        """The scopes with their depth: all, then each account followed by its bots."""
+        rows = [(0, state) for state in self.states if state.scope == ALL]
+        for account in (state for state in self.states if state.account_id):
+            rows.append((1, account))
+            rows += [
+                (2, state)
+                for state in self.states
+                if state.bot is not None and state.bot.account_id == account.account_id
+            ]
+        return rows
+
+    @property
     def environments(self) -> list[Environment]:
         """The environments of the accounts that are switched on, live first."""
         used = {state.account.environment for state in self.states if state.account and state.account.enabled}
