@@ -15,7 +15,9 @@ from tests.flows.desks import Answer, Desk, at_once
 from tests.waiting import until
 from tradedesk.wiring import now
 
-BOTS, ALERTS, ALERTS_ON_SQLITE = 20, 200, 40
+BOTS, ALERTS = 20, 200
+# SQLite waits badly with many writers.
+BOTS_ON_SQLITE, ALERTS_ON_SQLITE = 10, 40
 SWITCH = "/api/v1/kill-switch/"
 
 
@@ -31,7 +33,8 @@ def stream(open_desk: OpenDesk, request: pytest.FixtureRequest) -> Iterator["Str
     with opened as desk:
         # The process that runs commands is there before the alerts take all of the machine.
         assert json.loads(desk.command("kill_switch", "status", "--json"))["engaged"] is False
-        yield Stream(desk, ALERTS_ON_SQLITE if request.param == "sqlite" else ALERTS)
+        on_sqlite = request.param == "sqlite"
+        yield Stream(desk, *(BOTS_ON_SQLITE, ALERTS_ON_SQLITE) if on_sqlite else (BOTS, ALERTS))
 
 
 def through_the_api(desk: Desk) -> int:
@@ -49,9 +52,9 @@ def by_command(desk: Desk) -> int:
 class Stream:
     """Alerts for many bots at once, each of which calls for an order, until enough were sent."""
 
-    def __init__(self, desk: Desk, alerts: int) -> None:
+    def __init__(self, desk: Desk, bots: int, alerts: int) -> None:
         self.desk = desk
-        self.bots = desk.bots(BOTS)
+        self.bots = desk.bots(bots)
         self.alerts = alerts
         self.before: list[Answer] = []
         self.after: list[Answer] = []
@@ -69,21 +72,21 @@ class Stream:
 
         def halt() -> tuple[int, datetime]:
             try:
-                for _ in range(2 * BOTS):
+                for _ in range(2 * len(self.bots)):
                     assert self._traded.acquire(timeout=20)
                 return engage(self.desk), now()
             finally:
                 self._returned.set()
 
         calls: list[Callable[[], tuple[int, datetime] | None]] = [halt]
-        calls += [partial(self._send, number) for number in range(BOTS)]
+        calls += [partial(self._send, number) for number in range(len(self.bots))]
         switched = at_once(calls)[0]
         assert switched is not None
         return switched
 
     def _send(self, number: int) -> None:
         web, sent, left = number % len(self.desk.webs), 0, 2
-        while left or sent < self.alerts // BOTS:
+        while left or sent < self.alerts // len(self.bots):
             is_over = self._returned.is_set()
             word, bar = next(self._bars[number])
             answer = self.desk.send(self.bots[number], word, bar, web=web)
@@ -119,8 +122,8 @@ def test_switch_engaged_amid_alerts_lets_no_order_leave_after_it_returned(
     # Under load a claim can be too old when its turn comes; such an order waits for recovery, in vain here.
     held_back = [order for order in claimed if order["status"] == "pending"]
     assert len(sent) == len(claimed) == len(at_broker) + len(held_back)
-    assert len(at_broker) >= BOTS
-    assert len(stream.after) >= 2 * BOTS
+    assert len(at_broker) >= len(stream.bots)
+    assert len(stream.after) >= 2 * len(stream.bots)
     assert [answer.decision["order"] for answer in stream.after] == [None] * len(stream.after)
     assert all(desk.booked(bot) == desk.held(bot) for bot in stream.bots)
     until(lambda: is_released(desk), 20, "release of the switch")
