@@ -172,6 +172,15 @@ class WorkingOrder:
 
 
 @dataclass(frozen=True)
+class NamedOrder:
+    """An order at the broker that was given a client order id, and when it was placed."""
+
+    id: int
+    client_order_id: str
+    placed_at: datetime
+
+
+@dataclass(frozen=True)
 class Connected:
     """A stream of changes begins: whatever happened before must be read, for it is never told."""
 
@@ -277,6 +286,10 @@ class Broker(Protocol):
 
     def working_orders(self, account_id: int, *, timeout_s: float) -> Sequence[WorkingOrder]:
         """Return the account's orders that are not known to be over."""
+        ...
+
+    def named_orders(self, account_id: int, *, timeout_s: float) -> Sequence[NamedOrder]:
+        """Return the account's orders that were given a client order id, as far as they are listed."""
         ...
 
     def cancel(self, order_id: int, *, timeout_s: float) -> int:

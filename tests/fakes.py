@@ -17,6 +17,7 @@ from broker.base import (
     BrokerRefused,
     Change,
     Connected,
+    NamedOrder,
     OrderReport,
     OrderRequest,
     Side,
@@ -78,6 +79,7 @@ class FakeOrder:
     status: BrokerOrderStatus = BrokerOrderStatus.WORKING
     fills: list[BrokerFill] = field(default_factory=list)
     reject_reason: str = ""
+    placed_at: datetime = START
 
 
 @dataclass
@@ -264,6 +266,14 @@ class FakeBroker:
             if order.message.account_id == account_id and order.status is BrokerOrderStatus.WORKING
         ]
 
+    def named_orders(self, account_id: int, *, timeout_s: float) -> Sequence[NamedOrder]:
+        self._called("named_orders")
+        return [
+            NamedOrder(order.id, order.message.client_order_id, order.placed_at)
+            for order in self.orders.values()
+            if order.message.account_id == account_id and order.message.client_order_id
+        ]
+
     def cancel(self, order_id: int, *, timeout_s: float) -> int:
         self._called("cancel")
         order = self.orders[order_id]
@@ -294,7 +304,7 @@ class FakeBroker:
             raise self._failures[call].pop(0)
 
     def _add(self, message: OrderRequest) -> FakeOrder:
-        order = FakeOrder(next(self._ids), message)
+        order = FakeOrder(next(self._ids), message, placed_at=self._now())
         self.orders[order.id] = order
         return order
 

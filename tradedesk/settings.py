@@ -174,6 +174,11 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
+    "go_on_flattening": {
+        "task": "tradedesk.tasks.go_on_flattening",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
     "recover": {"task": "tradedesk.tasks.recover", "schedule": 15.0, "options": {"expires": 15}},
     "reconcile": {"task": "tradedesk.tasks.reconcile", "schedule": 30.0, "options": {"expires": 30}},
     "send_notices": {"task": "tradedesk.tasks.send_notices", "schedule": 5.0, "options": {"expires": 5}},

@@ -13,6 +13,7 @@ from tradedesk.services import (
     alert_stream,
     calendars,
     channels,
+    flatten,
     outer_wall,
     recovery,
     renewal,
@@ -24,6 +25,7 @@ from tradedesk.services import (
     task_runs,
     telling,
     terms,
+    versions,
 )
 from tradedesk.services.flat_by import flat_by as bring_flat_by
 from tradedesk.stores.task_locks import only_one
@@ -32,7 +34,7 @@ log = structlog.get_logger(__name__)
 
 
 def _reporting(task: Callable[[], None]) -> Callable[[], None]:
-    """Let a task run once at a time, and write down when it last ended well, and how it failed since then.
+    """Let a task run once at a time, and write down how it ended and what its process runs.
 
     A second scheduler, or a message that comes again, finds it running and does nothing.
     """
@@ -56,6 +58,16 @@ def _run(task: Callable[[], None]) -> None:
             task_runs.note_failure(task.__name__, type(error).__name__, wiring.desk().now())
         raise
     task_runs.note_success(task.__name__, wiring.desk().now())
+    versions.sign("worker", versions.signature(), wiring.STARTED_AT, wiring.desk().now())
+
+
+@shared_task
+@_reporting
+def go_on_flattening() -> None:
+    """Go on with what is to be flat and is not yet."""
+    still_open = flatten.go_on(wiring.desk())
+    if still_open:
+        log.warning("flatten.still_open", scopes=still_open)
 
 
 @shared_task

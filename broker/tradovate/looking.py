@@ -3,7 +3,14 @@
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from broker.base import BrokerFill, BrokerOrderStatus, BrokerPosition, OrderReport, WorkingOrder
+from broker.base import (
+    BrokerFill,
+    BrokerOrderStatus,
+    BrokerPosition,
+    NamedOrder,
+    OrderReport,
+    WorkingOrder,
+)
 from broker.orders import BrokerOrder
 from broker.tradovate import joins, views
 from broker.tradovate.calls import Calls
@@ -93,6 +100,21 @@ class Looking(Calls):
         """Return the orders that are not over, those of unknown status included. GET /order/deps"""
         orders = self._orders_of(account_id, self.deadline(timeout_s))
         return [views.working_order(order) for order in orders if not views.is_over(order)]
+
+    def named_orders(self, account_id: int, *, timeout_s: float) -> Sequence[NamedOrder]:
+        """Return the account's orders that were given our id. GET /command/list, /order/deps"""
+        deadline = self.deadline(timeout_s)
+        # The command that made an order has the order's id; later ones change or cancel it.
+        names = {
+            row.order_id: row.cl_ord_id
+            for row in self.many(COMMAND_LIST, deadline=deadline)
+            if row.id == row.order_id and row.cl_ord_id
+        }
+        return [
+            NamedOrder(order.id, names[order.id], order.timestamp)
+            for order in self._orders_of(account_id, deadline)
+            if order.id in names
+        ]
 
     def positions(self, account_id: int, *, timeout_s: float) -> Sequence[BrokerPosition]:
         """Return the account's rows, flat ones included. GET /position/deps"""

@@ -98,6 +98,7 @@ class Facts:
     ambiguity_open: bool | None
     alerts_alive: bool | None
     statement_agrees: bool | None
+    versions_agree: bool | None
     session_open: bool | None
     before_flat_by: bool | None
     calendar_confirmed: bool | None

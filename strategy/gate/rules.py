@@ -26,6 +26,7 @@ _READ = Rule("P5", "BROKER_UNREACHABLE", "position, as the broker says", "on", v
 # In the order in which a refusal is named: the gravest first.
 OPENING = (
     _HALTED,
+    Rule("P1", "VERSION_MISMATCH", "code and settings of the processes", "on", verdicts.versions_agree),
     Rule("P1", "REDUCING", "strictest trading state", "on", verdicts.free_to_open),
     Rule("P1", "BOT_DISABLED", "switch of bot and account", "on", verdicts.enabled),
     Rule("P2", "NOT_ARMED", "arming of a live account", "on", verdicts.armed),

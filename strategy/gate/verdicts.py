@@ -94,6 +94,11 @@ def statement_agrees(facts: Facts) -> Verdict:
     return facts.statement_agrees, f"statement agrees {facts.statement_agrees}"
 
 
+def versions_agree(facts: Facts) -> Verdict:
+    """Pass while all processes of the desk run the same code and settings."""
+    return facts.versions_agree, f"versions agree {facts.versions_agree}"
+
+
 def before_flat_by(facts: Facts) -> Verdict:
     """Pass until shortly before the time by which the account is to be flat."""
     return facts.before_flat_by, f"before flat-by time {facts.before_flat_by}"

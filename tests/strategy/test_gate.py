@@ -38,6 +38,7 @@ ENTRY = Facts(
     ambiguity_open=False,
     alerts_alive=True,
     statement_agrees=True,
+    versions_agree=True,
     session_open=True,
     before_flat_by=True,
     calendar_confirmed=True,
@@ -71,6 +72,7 @@ UNREADABLE = Facts(
     ambiguity_open=None,
     alerts_alive=None,
     statement_agrees=None,
+    versions_agree=None,
     session_open=None,
     before_flat_by=None,
     calendar_confirmed=None,
@@ -164,6 +166,7 @@ def test_live_opening_within_the_rules_passes() -> None:
         ({"delayed": True}, "DELAYED_DATA"),
         ({"age_s": 60.001}, "TOO_OLD"),
         ({"alerts_alive": False}, "ALERTS_SILENT"),
+        ({"versions_agree": False}, "VERSION_MISMATCH"),
         ({"clock": Limit(2, 2.01)}, "CLOCK_OFF"),
         ({"statement_agrees": False}, "STATEMENT_DIFFERS"),
         ({"session_open": False}, "SESSION_CLOSED"),
@@ -286,6 +289,7 @@ def test_nothing_passes_when_nothing_can_be_read() -> None:
 def test_opening_rules_are_asked_gravest_first() -> None:
     assert [(check.number, check.code) for check in opening_checks(UNREADABLE)] == [
         ("P1", "HALTED"),
+        ("P1", "VERSION_MISMATCH"),
         ("P1", "REDUCING"),
         ("P1", "BOT_DISABLED"),
         ("P2", "NOT_ARMED"),

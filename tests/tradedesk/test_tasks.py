@@ -17,6 +17,7 @@ from tradedesk.stores import redis, task_locks
 from tradedesk.stores.task_locks import only_one
 
 TASKS = [
+    tasks.go_on_flattening,
     tasks.recover,
     tasks.reconcile,
     tasks.send_notices,

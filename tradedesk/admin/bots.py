@@ -159,7 +159,10 @@ class BotAdmin(Audited, PanelAdmin[Bot]):
         (None, {"fields": ("slug", "strategy", "account", "size", "max_position", "enabled")}),
         (
             "Limits",
-            {"fields": (*ORDER_LIMITS, *TRADE_LIMITS, "daily_loss"), "description": ABOUT_LIMITS},
+            {
+                "fields": (*ORDER_LIMITS, *TRADE_LIMITS, "daily_loss", "rejections_in_a_row"),
+                "description": ABOUT_LIMITS,
+            },
         ),
     )
     summary_template = "panel/bot.html"

@@ -110,16 +110,17 @@ class Account(Limits):
         """
         if self._is_moved():
             raise ValueError("the environment of an account with orders")
+        is_new = self._state.adding
         is_new_to_tradovate = self.environment != Environment.PAPER and not self._is_at_tradovate()
         if is_new_to_tradovate:
             self.begin_with(ACCOUNT_DEFAULTS)
-        if self._state.adding and self.flat_by is None and self.environment != Environment.PAPER:
+        if is_new and self.flat_by is None and self.environment != Environment.PAPER:
             self.flat_by = FLAT_BY_AT_FIRST
         super().save(*args, **kwargs)
         for bot in self.bots.all() if is_new_to_tradovate else ():
             bot.begin_with(BOT_DEFAULTS)
             bot.save()
-        state = TradingState.ensure(f"account:{self.name}", account=self)
+        state = TradingState.ensure(f"account:{self.name}", is_new=is_new, account=self)
         if self.environment == Environment.LIVE and state.mode == TradingMode.ACTIVE:
             TradingState.objects.filter(pk=state.pk).update(
                 mode=TradingMode.HALTED, reason="A live account begins halted."
@@ -204,6 +205,7 @@ class Bot(Limits):
         null=True, blank=True, validators=[MinValueValidator(1)], help_text="Empty: the same as size."
     )
     daily_loss = dollars("Dollars lost by round trips since 17:00 Chicago, after which nothing opens.")
+    rejections_in_a_row = whole("Orders that the broker rejects one after another, which halt the bot.")
     enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -230,10 +232,11 @@ class Bot(Limits):
 
         A new one at Tradovate begins with the default limits.
         """
-        if self._state.adding and self.account.environment != Environment.PAPER:
+        is_new = self._state.adding
+        if is_new and self.account.environment != Environment.PAPER:
             self.begin_with(BOT_DEFAULTS)
         super().save(*args, **kwargs)
-        TradingState.ensure(f"bot:{self.slug}", bot=self)
+        TradingState.ensure(f"bot:{self.slug}", is_new=is_new, bot=self)
         BotState.objects.get_or_create(bot=self)
 
 

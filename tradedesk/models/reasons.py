@@ -32,6 +32,7 @@ class Reason(TextChoices):
     EVENT_WINDOW = "EVENT_WINDOW", "The event is older than the window of events that the bot remembers."
 
     HALTED = "HALTED", "Trading is halted."
+    VERSION_MISMATCH = "VERSION_MISMATCH", "Processes of different versions or settings run together."
     REDUCING = "REDUCING", "Only orders toward flat may leave."
     BOT_DISABLED = "BOT_DISABLED", "The bot or its account is switched off."
     NOT_ARMED = "NOT_ARMED", "The live account is not armed, or its arming ended with the session."
@@ -105,6 +106,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.FUTURE_BAR: "Check the clock of this machine, and the {{time}} and {{timenow}} of the alert.",
     Reason.EVENT_WINDOW: "Nothing to do for the position. Find out why the alert came so late.",
     Reason.HALTED: "Release the kill switch when you are sure. Nothing is sent by itself afterwards.",
+    Reason.VERSION_MISMATCH: "Restart every process from one version with one set of settings, then release.",
     Reason.REDUCING: "See the open incidents of the account, or set the trading state to active.",
     Reason.BOT_DISABLED: "Switch the bot and its account on.",
     Reason.NOT_ARMED: "Live accounts cannot be armed in this version; no one-time code can be asked for.",

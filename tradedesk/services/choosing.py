@@ -121,6 +121,7 @@ def facts_for(
         or (alert is not None and event_of(alert, bot.strategy) in contradictions(memory)),
         alerts_alive=IncidentKind.HEARTBEAT_MISSED not in records.open_kinds,
         statement_agrees=IncidentKind.STATEMENT_DIFFERS not in records.open_kinds,
+        versions_agree=IncidentKind.VERSION_MISMATCH not in records.open_kinds,
         session_open=market.is_open,
         before_flat_by=market.before_flat_by,
         calendar_confirmed=market.calendar_confirmed,

@@ -18,6 +18,8 @@ def test_01_market_order_is_placed_and_filled_with_its_terms_fills_and_price(at:
     assert order.average_price is not None
     assert order.average_price % Decimal("0.25") == 0
     assert at.held() == 2
+    named = at.client.named_orders(at.account.id, timeout_s=LIMIT_S)
+    assert [(row.id, row.client_order_id) for row in named] == [(order.id, "c-01")]
 
 
 def test_02_refusal_at_once_makes_no_order(at: Venue) -> None:

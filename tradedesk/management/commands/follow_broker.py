@@ -17,6 +17,7 @@ from tradedesk.management.command_help import with_examples
 from tradedesk.models import Account
 from tradedesk.services.comparing import Comparer
 from tradedesk.services.following import Follower
+from tradedesk.services.versions import keep_signing
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +54,8 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
+        signing = threading.Thread(target=keep_signing, args=[wiring.desk(), "follower", stop], daemon=True)
+        signing.start()
         followed = [thread for group in _by_login(accounts) for thread in _start(group, stop)]
         self.stdout.write(f"Following {', '.join(account.name for account in accounts)}.")
         self.stdout.flush()
