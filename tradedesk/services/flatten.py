@@ -215,7 +215,7 @@ def _book_held(desk: Desk, link: Link, bot: Bot, deadline: Deadline) -> Snapshot
     view = positions.view_of(link, bot.instrument, deadline)
     while True:
         before = stored(bot.id)
-        if view.quantity == before.quantity:
+        if view.agrees_with(before.quantity, before.contract):
             return before
         after = booking.as_held(before, view, desk.now())
         try:

@@ -1,6 +1,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
@@ -10,7 +10,7 @@ from broker.base import BrokerError
 from strategy import gate
 from strategy.machine import contradictions, fold, remember
 from strategy.trend_filter import with_filter
-from strategy.types import Action, Direction, Event, Indicator, Memory
+from strategy.types import Direction, Event, Indicator, Memory
 from tradedesk.models import (
     Alert,
     Bot,
@@ -23,11 +23,12 @@ from tradedesk.models import (
     OrderStatus,
     Reason,
 )
-from tradedesk.services import booking, incidents, orders, positions, trips
+from tradedesk.services import booking, incidents, orders, positions, settling, trips
 from tradedesk.services.booking import is_left
 from tradedesk.services.choosing import Choice, choose, facts_for, reason_for
 from tradedesk.services.desk import READ_TIMEOUT_S, Deadline, Desk, Link
-from tradedesk.services.positions import BrokerView
+from tradedesk.services.late_orders import send_late
+from tradedesk.services.positions import BrokerView, Holding
 from tradedesk.services.records import QUIET, Records, records_of
 from tradedesk.services.signals import event_of, refusal_of_alert
 from tradedesk.stores.positions import Busy, Seat, Snapshot, Unreadable, seat, stored
@@ -103,6 +104,7 @@ class _Turn:
     deadline: Deadline
     records: Records = QUIET
     seen: tuple[Link | None, BrokerView | None] | None = None
+    called_off: set[int] = field(default_factory=set)
 
     def take(self) -> Result:
         """Decide, and again from the top when someone without the seat changed the bot meanwhile."""
@@ -161,7 +163,12 @@ class _Turn:
 
     def _trade(self, memory: Memory) -> Result:
         """Bring the position to the target: read the broker, pass the gate, commit the intent, send once."""
+        if fold(memory).position is self.seat.snapshot.held:
+            # An order in doubt brought it here, and only the records tell which.
+            self.records = records_of(self.bot)
         link, view = self.seen = self.seen or self._look()
+        if link is not None and self._call_off(link, memory):
+            raise Stale
         if link is not None and self.deadline.left_s() < LEAST_TO_SEND_S:
             raise Busy
         before, claimed = self.seat.snapshot, self.desk.monotonic()
@@ -174,22 +181,50 @@ class _Turn:
         if order is None or link is None or view is None:
             return Result(self.bot, decision, self.seat.snapshot)
         self._send(link, view, order, claimed, was_left=is_left(before))
-        is_refused = order.status in (OrderStatus.REJECTED, OrderStatus.DENIED)
-        if is_refused and order.purpose == OrderPurpose.REVERSE:
-            order = self._close_alone(link, view, decision) or order
+        if choice.others or (order.purpose == OrderPurpose.REVERSE and order.status in booking.REFUSED):
+            order = self._send_closings(link, decision) or order
         return Result(self.bot, decision, self.seat.snapshot, order)
 
+    def _call_off(self, link: Link, memory: Memory) -> bool:
+        """Cancel what still works toward a side that the strategy leaves, and book what it came to.
+
+        Returns whether there was anything: only then is it known how much there is to close.
+        """
+        target, had_any = fold(memory).position, False
+        for order in self.records.unfinished:
+            number, is_working = order.broker_order_id, order.status in settling.AT_WORK
+            if (
+                number is None
+                or number in self.called_off
+                or not is_working
+                or not settling.is_left(order, target)
+            ):
+                continue
+            had_any = True
+            self.called_off.add(number)
+            self._end(link, order, number)
+        return had_any
+
+    def _end(self, link: Link, order: Order, number: int) -> None:
+        try:
+            outcome = settling.call_off(self.desk, link, order, number, self.deadline)
+            view = positions.view_of(link, self.bot.instrument, self.deadline) if outcome.fills else None
+            settling.book(self.desk, order, self.bot, outcome, view, is_called_off=True)
+        except BrokerError as error:
+            log.warning("order.not_called_off", order=str(order.id), error=str(error))
+
     def _commit(self, choice: Choice, view: BrokerView | None) -> tuple[Decision, Order | None]:
-        """Write the decision, the bot's next version and the claimed order in one transaction."""
+        """Write the decision, the bot's next version and its orders, one of them claimed, in one go."""
         before, now = self.seat.snapshot, self.desk.now()
         after = self._after(choice, now)
         decision = self._decision(choice, after, now)
-        order = self._intent(decision, choice, view, 0, now) if choice.quantity and view else None
+        order = self._intent(decision, choice, view, now) if choice.quantity and view else None
         with self._watching(choice, before, after, view, now):
             if order is None:
                 booking.write_idle(before, after, decision)
             else:
-                booking.write(self.bot, before, after, decision, order, self.records)
+                others = [self._waiting(decision, holding, now) for holding in choice.others]
+                booking.write(self.bot, before, after, decision, order, others, self.records)
         self.seat.snapshot = after
         return decision, order
 
@@ -216,7 +251,7 @@ class _Turn:
     ) -> Iterator[None]:
         """Keep the incidents in step with the decision written inside; as a rule none is concerned."""
         events = contradictions(choice.memory) if choice.memory is not None else ()
-        differs = view is not None and view.quantity != before.quantity
+        differs = view is not None and not view.agrees_with(before.quantity, before.contract)
         is_watched = not choice.quantity and (is_left(before) or is_left(after))
         if not (events or differs or is_watched or choice.trip):
             yield
@@ -226,15 +261,13 @@ class _Turn:
             if events:
                 _note_contradiction(self.bot, events, now)
             if differs and view is not None:
-                booking.open_mismatch(self.bot, before.quantity, view.quantity, now)
+                booking.open_mismatch(self.bot, before, view, now)
             if is_watched:
                 booking.watch_target(self.bot, after, now=now, why=choice.reason.value)
             if choice.trip:
                 trips.halt_bot(self.bot, choice.trip, now)
 
-    def _intent(
-        self, decision: Decision, choice: Choice, view: BrokerView, attempt: int, now: datetime
-    ) -> Order:
+    def _intent(self, decision: Decision, choice: Choice, view: BrokerView, now: datetime) -> Order:
         return Order(
             account=self.bot.account,
             bot=self.bot,
@@ -243,14 +276,31 @@ class _Turn:
             contract=choice.contract,
             side=OrderSide.BUY if choice.quantity > 0 else OrderSide.SELL,
             quantity=abs(choice.quantity),
-            client_order_id=orders.client_order_id(
-                self.bot.id, self.alert.event_key or str(self.alert.id), attempt
-            ),
+            client_order_id=orders.client_order_id(self.bot.id, self._key),
             status=OrderStatus.SENT,
             position_before=view.quantity_in(choice.contract),
             created_at=now,
             sent_at=now,
         )
+
+    def _waiting(self, decision: Decision, holding: Holding, now: datetime) -> Order:
+        """Return the closing of a further month, to be sent after the first."""
+        return Order(
+            account=self.bot.account,
+            bot=self.bot,
+            decision=decision,
+            purpose=OrderPurpose.CLOSE,
+            contract=holding.contract.name,
+            side=OrderSide.SELL if holding.quantity > 0 else OrderSide.BUY,
+            quantity=abs(holding.quantity),
+            client_order_id=orders.client_order_id(self.bot.id, self._key, holding.contract.name),
+            status=OrderStatus.PENDING,
+            created_at=now,
+        )
+
+    @property
+    def _key(self) -> str:
+        return self.alert.event_key or str(self.alert.id)
 
     def _look(self) -> tuple[Link | None, BrokerView | None]:
         """Return the link and what the broker holds and would trade; None for what could not be read."""
@@ -274,6 +324,9 @@ class _Turn:
     def _send(self, link: Link, view: BrokerView, order: Order, claimed: float, *, was_left: bool) -> None:
         """Send a claimed order once and book what came of it on the order, the fills and the bot."""
         outcome = orders.send(self.desk, link, order, self.alert.close, claimed, self.deadline)
+        self._book(view, order, outcome, was_left=was_left)
+
+    def _book(self, view: BrokerView, order: Order, outcome: orders.Outcome, *, was_left: bool) -> None:
         while True:
             before = self.seat.snapshot
             try:
@@ -295,31 +348,23 @@ class _Turn:
                     order.refresh_from_db()
                     return
 
-    def _close_alone(self, link: Link, view: BrokerView, decision: Decision) -> Order | None:
-        """Send the closing half of a reversal that was not carried out as a whole, once, under a new id."""
-        largest = view.largest()
-        if largest is None or self.deadline.left_s() < LEAST_TO_SEND_S:
-            return None
-        claimed, now = self.desk.monotonic(), self.desk.now()
-        choice = Choice(
-            Reason.BROKER_REJECTED,
-            action=Action.EXIT,
-            quantity=-largest.quantity,
-            contract=largest.contract.name,
-        )
-        snapshot, self.records = self.seat.snapshot, records_of(self.bot)
-        facts = self._facts(snapshot.memory, view)
-        if gate.refusal(gate.closing_checks(replace(facts, order=choice.quantity))):
-            return None
-        order = self._intent(decision, choice, view, 1, now)
-        try:
-            after = snapshot.changed(now)
-            booking.write(self.bot, snapshot, after, None, order, self.records)
-        except Stale:
-            return None
-        self.seat.snapshot = after
-        self._send(link, view, order, claimed, was_left=True)
-        return order
+    def _send_closings(self, link: Link, decision: Decision) -> Order | None:
+        """Send the closings of this decision that wait; those that time does not suffice for, recovery sends.
+
+        Returns the last of them.
+        """
+        closing = None
+        for closing in decision.orders.filter(status=OrderStatus.PENDING, sent_at=None).order_by("id"):
+            if self.deadline.left_s() < LEAST_TO_SEND_S:
+                break
+            try:
+                view = positions.view_of(link, self.bot.instrument, self.deadline)
+                outcome = send_late(self.desk, link, closing, self.bot, view, self.deadline)
+            except (BrokerError, Busy) as error:
+                log.info("order.waits", order=str(closing.id), error=str(error))
+                break
+            self._book(view, closing, outcome, was_left=True)
+        return closing
 
 
 def _may_be_in_flight(order: Order, now: datetime) -> bool:
