@@ -76,7 +76,8 @@ def test_reconcile_with_a_difference_exits_1(broker: FakeBroker) -> None:
 
     assert code == 1
     assert text == (
-        "difference         subject    contract  broker  booked\nPOSITION_MISMATCH  mes-paper  MESZ6     -1      0\n"
+        "difference         subject    contract  broker  booked\n"
+        "POSITION_MISMATCH  mes-paper  MESZ6     -1      0\n"
     )
 
 

@@ -100,7 +100,9 @@ def book(
     ]
     if closing := closings.owed_after(order, after, now):
         statements.append(rows.insertion(closing))
-    is_watched = order.settled_at is not None and (was_left or is_left(after))
+    # A closing that waits to be sent late leaves the position for now.
+    has_come_to_rest = order.settled_at is not None or order.status == OrderStatus.PENDING
+    is_watched = has_come_to_rest and (was_left or is_left(after))
     if not is_watched and order.status != OrderStatus.UNCONFIRMED:
         rows.write(*statements)
         return after

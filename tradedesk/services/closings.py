@@ -1,12 +1,30 @@
 from datetime import datetime
 
 from strategy.types import Direction
-from tradedesk.models import Order, OrderPurpose, OrderSide, OrderStatus
+from tradedesk.models import Bot, Decision, Order, OrderPurpose, OrderSide, OrderStatus
 from tradedesk.services import orders
 from tradedesk.stores.positions import Snapshot
 
 # How often a position is tried to be closed for one decision while the orders for it get lost.
 MOST_CLOSINGS = 3
+
+
+def waiting(
+    decision: Decision, bot: Bot, contract: str, quantity: int, client_order_id: str, now: datetime
+) -> Order:
+    """Return a closing of signed contracts that waits to be sent, not yet written."""
+    return Order(
+        account=bot.account,
+        bot=bot,
+        decision=decision,
+        purpose=OrderPurpose.CLOSE,
+        contract=contract,
+        side=OrderSide.BUY if quantity > 0 else OrderSide.SELL,
+        quantity=abs(quantity),
+        client_order_id=client_order_id,
+        status=OrderStatus.PENDING,
+        created_at=now,
+    )
 
 
 def owed_after(order: Order, held: Snapshot, now: datetime) -> Order | None:
@@ -15,16 +33,18 @@ def owed_after(order: Order, held: Snapshot, now: datetime) -> Order | None:
     The strategy wants to be flat, and the order is over: a reversal that came to nothing, an opening that
     filled after the strategy had left it, or a closing that got lost. A closing that was refused stays so.
     """
-    is_lost_closing = order.purpose == OrderPurpose.CLOSE and order.status == OrderStatus.LOST
-    is_over = order.settled_at is not None and order.decision is not None
-    if not is_over or not held.quantity or held.state.position is not Direction.NONE:
+    is_over = order.settled_at is not None and held.state.position is Direction.NONE
+    if not is_over or not held.quantity or order.decision is None or order.bot is None:
         return None
-    if is_lost_closing:
-        return _closing(order, order.side, order.quantity, now) if _may_try_again(order) else None
-    if order.purpose not in (OrderPurpose.OPEN, OrderPurpose.REVERSE) or held.contract != order.contract:
+    quantity = 0
+    if order.purpose in (OrderPurpose.OPEN, OrderPurpose.REVERSE) and held.contract == order.contract:
+        quantity = -held.quantity
+    elif order.purpose == OrderPurpose.CLOSE and order.status == OrderStatus.LOST and _may_try_again(order):
+        quantity = order.signed_quantity
+    if not quantity:
         return None
-    side = OrderSide.SELL if held.quantity > 0 else OrderSide.BUY
-    return _closing(order, side, abs(held.quantity), now)
+    identity = orders.id_of_closing_after(order.client_order_id)
+    return waiting(order.decision, order.bot, order.contract, quantity, identity, now)
 
 
 def put_down(order: Order, held: Snapshot, now: datetime) -> Order | None:
@@ -42,18 +62,3 @@ def put_down(order: Order, held: Snapshot, now: datetime) -> Order | None:
 def _may_try_again(order: Order) -> bool:
     tries = Order.objects.filter(decision=order.decision, purpose=OrderPurpose.CLOSE, contract=order.contract)
     return tries.count() < MOST_CLOSINGS
-
-
-def _closing(order: Order, side: str, quantity: int, now: datetime) -> Order:
-    return Order(
-        account=order.account,
-        bot=order.bot,
-        decision=order.decision,
-        purpose=OrderPurpose.CLOSE,
-        contract=order.contract,
-        side=side,
-        quantity=quantity,
-        client_order_id=orders.id_of_closing_after(order.client_order_id),
-        status=OrderStatus.PENDING,
-        created_at=now,
-    )

@@ -13,7 +13,7 @@ from tradedesk.services.desk import ANSWER_WITHIN_S, READ_TIMEOUT_S, SUBMIT_TIME
 from tradedesk.services.late_orders import send_late
 from tradedesk.services.positions import BrokerView
 from tradedesk.services.rounds import reconcile_each
-from tradedesk.services.settling import AT_WORK, book, call_off, is_left
+from tradedesk.services.settling import AT_WORK, book, call_off, opens_elsewhere
 from tradedesk.stores.positions import Busy, Seat, Unreadable, seat, stored
 
 log = structlog.get_logger(__name__)
@@ -97,7 +97,7 @@ def _settle(desk: Desk, link: Link, order: Order, bot: Bot, taken: Seat) -> Orde
     else:
         outcome = _ask(desk, link, order)
         number, is_working = outcome.broker_order_id, outcome.status in AT_WORK
-        if number is not None and is_working and is_left(order, stored(bot.id).state.position):
+        if number is not None and is_working and opens_elsewhere(order, stored(bot.id).state.position):
             outcome = call_off(desk, link, order, number, desk.deadline(READ_TIMEOUT_S))
     if outcome.fills:
         view = _view(desk, link, bot)

@@ -6,7 +6,7 @@ from django.db import transaction
 from broker.base import BrokerError
 from strategy.types import Direction
 from tradedesk.models import Bot, Order, OrderPurpose, OrderStatus, Reason
-from tradedesk.services import booking, orders
+from tradedesk.services import booking, orders, positions
 from tradedesk.services.desk import Deadline, Desk, Link
 from tradedesk.services.positions import BrokerView
 from tradedesk.stores.positions import Snapshot, stored
@@ -18,10 +18,15 @@ CANCEL_TIMEOUT_S = 0.8
 AT_WORK = (OrderStatus.WORKING, OrderStatus.PARTIALLY_FILLED)
 
 
-def is_left(order: Order, target: Direction) -> bool:
+def opens_elsewhere(order: Order, target: Direction) -> bool:
     """Tell whether an order opens toward a side that is not the target any more."""
     is_opening = order.purpose in (OrderPurpose.OPEN, OrderPurpose.REVERSE)
     return is_opening and Direction.of(order.signed_quantity) is not target
+
+
+def works_elsewhere(order: Order, target: Direction) -> bool:
+    """Tell whether such an order is known to work at the broker."""
+    return order.status in AT_WORK and opens_elsewhere(order, target)
 
 
 def call_off(
@@ -37,6 +42,21 @@ def call_off(
         # A dead order is refused; what it came to is read in any case.
         log.info("order.not_cancelled", order=str(order.id), error=str(error))
     return orders.follow(desk, link, order, broker_order_id, deadline)
+
+
+def end(desk: Desk, link: Link, order: Order, bot: Bot, deadline: Deadline) -> None:
+    """Call a working order off and book what it came to, as far as the broker answers.
+
+    Call it from the bot's seat; the seat's snapshot is to be read anew afterwards.
+    """
+    assert order.broker_order_id is not None
+    try:
+        outcome = call_off(desk, link, order, order.broker_order_id, deadline)
+        view = positions.view_of(link, bot.instrument, deadline) if outcome.fills else None
+    except BrokerError as error:
+        log.warning("order.not_called_off", order=str(order.id), error=str(error))
+        return
+    book(desk, order, bot, outcome, view, is_called_off=True)
 
 
 def book(

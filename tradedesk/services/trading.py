@@ -2,6 +2,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from uuid import UUID
 
 import structlog
 from django.db import DatabaseError, IntegrityError, transaction
@@ -23,7 +24,7 @@ from tradedesk.models import (
     OrderStatus,
     Reason,
 )
-from tradedesk.services import booking, incidents, orders, positions, settling, trips
+from tradedesk.services import booking, closings, incidents, orders, positions, settling, trips
 from tradedesk.services.booking import is_left
 from tradedesk.services.choosing import Choice, choose, facts_for, reason_for
 from tradedesk.services.desk import READ_TIMEOUT_S, Deadline, Desk, Link
@@ -104,7 +105,7 @@ class _Turn:
     deadline: Deadline
     records: Records = QUIET
     seen: tuple[Link | None, BrokerView | None] | None = None
-    called_off: set[int] = field(default_factory=set)
+    called_off: set[UUID] = field(default_factory=set)
 
     def take(self) -> Result:
         """Decide, and again from the top when someone without the seat changed the bot meanwhile."""
@@ -186,32 +187,20 @@ class _Turn:
         return Result(self.bot, decision, self.seat.snapshot, order)
 
     def _call_off(self, link: Link, memory: Memory) -> bool:
-        """Cancel what still works toward a side that the strategy leaves, and book what it came to.
+        """End what still works toward a side that the strategy leaves; return whether there was anything.
 
-        Returns whether there was anything: only then is it known how much there is to close.
+        Only then is it known how much there is to close.
         """
-        target, had_any = fold(memory).position, False
-        for order in self.records.unfinished:
-            number, is_working = order.broker_order_id, order.status in settling.AT_WORK
-            if (
-                number is None
-                or number in self.called_off
-                or not is_working
-                or not settling.is_left(order, target)
-            ):
-                continue
-            had_any = True
-            self.called_off.add(number)
-            self._end(link, order, number)
-        return had_any
-
-    def _end(self, link: Link, order: Order, number: int) -> None:
-        try:
-            outcome = settling.call_off(self.desk, link, order, number, self.deadline)
-            view = positions.view_of(link, self.bot.instrument, self.deadline) if outcome.fills else None
-            settling.book(self.desk, order, self.bot, outcome, view, is_called_off=True)
-        except BrokerError as error:
-            log.warning("order.not_called_off", order=str(order.id), error=str(error))
+        target = fold(memory).position
+        left = [
+            order
+            for order in self.records.unfinished
+            if settling.works_elsewhere(order, target) and order.pk not in self.called_off
+        ]
+        for order in left:
+            self.called_off.add(order.pk)
+            settling.end(self.desk, link, order, self.bot, self.deadline)
+        return bool(left)
 
     def _commit(self, choice: Choice, view: BrokerView | None) -> tuple[Decision, Order | None]:
         """Write the decision, the bot's next version and its orders, one of them claimed, in one go."""
@@ -223,7 +212,7 @@ class _Turn:
             if order is None:
                 booking.write_idle(before, after, decision)
             else:
-                others = [self._waiting(decision, holding, now) for holding in choice.others]
+                others = [self._closing_of(holding, decision, now) for holding in choice.others]
                 booking.write(self.bot, before, after, decision, order, others, self.records)
         self.seat.snapshot = after
         return decision, order
@@ -283,20 +272,10 @@ class _Turn:
             sent_at=now,
         )
 
-    def _waiting(self, decision: Decision, holding: Holding, now: datetime) -> Order:
-        """Return the closing of a further month, to be sent after the first."""
-        return Order(
-            account=self.bot.account,
-            bot=self.bot,
-            decision=decision,
-            purpose=OrderPurpose.CLOSE,
-            contract=holding.contract.name,
-            side=OrderSide.SELL if holding.quantity > 0 else OrderSide.BUY,
-            quantity=abs(holding.quantity),
-            client_order_id=orders.client_order_id(self.bot.id, self._key, holding.contract.name),
-            status=OrderStatus.PENDING,
-            created_at=now,
-        )
+    def _closing_of(self, holding: Holding, decision: Decision, now: datetime) -> Order:
+        month = holding.contract.name
+        identity = orders.client_order_id(self.bot.id, self._key, month)
+        return closings.waiting(decision, self.bot, month, -holding.quantity, identity, now)
 
     @property
     def _key(self) -> str:
@@ -324,9 +303,6 @@ class _Turn:
     def _send(self, link: Link, view: BrokerView, order: Order, claimed: float, *, was_left: bool) -> None:
         """Send a claimed order once and book what came of it on the order, the fills and the bot."""
         outcome = orders.send(self.desk, link, order, self.alert.close, claimed, self.deadline)
-        self._book(view, order, outcome, was_left=was_left)
-
-    def _book(self, view: BrokerView, order: Order, outcome: orders.Outcome, *, was_left: bool) -> None:
         while True:
             before = self.seat.snapshot
             try:
@@ -363,7 +339,8 @@ class _Turn:
             except (BrokerError, Busy) as error:
                 log.info("order.waits", order=str(closing.id), error=str(error))
                 break
-            self._book(view, closing, outcome, was_left=True)
+            view = view.moved(closing.contract, outcome.fills) if outcome.fills else None
+            self.seat.snapshot = settling.book(self.desk, closing, self.bot, outcome, view)
         return closing
 
 
