@@ -19,10 +19,12 @@ from tests.posting import Teller
 from tests.telling import (
     BLUE,
     DOWN,
+    DOWN_BLUE,
     DOWN_RED,
     LEFT_BEHIND_S,
     OUT_BLUE,
     RED,
+    UP,
     open_incidents,
     said,
     sent,
@@ -347,4 +349,38 @@ def test_opening_that_fills_after_the_strategy_left_it_is_closed(
 
     assert sent(broker) == [("BUY", 1, "MESZ6"), HALF]
     assert (broker.held(), stored(bot.id).quantity, state_of(bot)) == (0, 0, OUT_BLUE)
+    assert open_incidents() == []
+
+
+# --- orders that fill after the colour came back ---
+
+
+@pytest.mark.usefixtures("long")
+def test_exit_that_fills_after_its_colour_came_back_stands_the_bot_down(
+    bot: Bot, tell: Teller, broker: FakeBroker, desk: Desk, clock: FakeClock
+) -> None:
+    lost(broker)
+    tell(DOWN, 20)
+    assert said(tell(UP, 25)) == ("NONE", "DI_UP")
+    broker.fill(broker._add(broker.submits[0]).id)
+
+    pass_time(desk, clock)
+
+    assert (broker.held(), target_of(bot), state_of(bot)) == (0, Direction.NONE, DOWN_BLUE)
+    assert (sent(broker), open_incidents()) == ([HALF], [])
+
+
+@pytest.mark.usefixtures("long")
+def test_reversal_that_fills_after_its_colour_was_undone_is_closed(
+    bot: Bot, tell: Teller, broker: FakeBroker, desk: Desk, clock: FakeClock
+) -> None:
+    lost(broker)
+    tell(RED, 20)
+    assert said(tell(BLUE, 30)) == ("NONE", "TREND_BLUE")
+    broker.fill(broker._add(broker.submits[0]).id)
+
+    pass_time(desk, clock)
+
+    assert sent(broker) == [WHOLE, ("BUY", 1, "MESZ6")]
+    assert (broker.held(), target_of(bot), state_of(bot)) == (0, Direction.NONE, DOWN_BLUE)
     assert open_incidents() == []

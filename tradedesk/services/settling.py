@@ -97,8 +97,8 @@ def _book_once(
     if view is not None and new_fills:
         after = _after_fills(order, before, view, sum(fill.signed_quantity for fill in new_fills), now)
     if not is_called_off and _gives_up_target(order, after) and order.decision is not None:
-        is_lost = order.status == OrderStatus.LOST
-        code = Reason.ORDER_UNCONFIRMED if is_lost else Reason.BROKER_REJECTED
+        is_refused = order.status in booking.REFUSED
+        code = Reason.BROKER_REJECTED if is_refused else Reason.ORDER_UNCONFIRMED
         after = booking.give_up(before, after, order.decision.alert, code, now)
     if after is not before:
         booking.store(before, after)
@@ -123,8 +123,11 @@ def _after_fills(order: Order, before: Snapshot, view: BrokerView, filled: int, 
 
 
 def _gives_up_target(order: Order, snapshot: Snapshot) -> bool:
-    """Tell whether the target that an opening was to reach still stands though the order came to nothing."""
-    is_opening = order.purpose in (OrderPurpose.OPEN, OrderPurpose.REVERSE)
-    came_to_nothing = order.status in (*booking.REFUSED, OrderStatus.LOST)
-    side = Direction.of(order.signed_quantity)
-    return is_opening and came_to_nothing and snapshot.state.position is side and snapshot.held is not side
+    """Tell whether an order is over and nothing takes the bot to its target any more.
+
+    The opening toward it came to nothing, or the order filled after an event that wanted to stay.
+    """
+    target = snapshot.state.position
+    if order.settled_at is None or target in (Direction.NONE, snapshot.held):
+        return False
+    return not Order.objects.filter(bot=order.bot, settled_at=None).exists()
