@@ -339,8 +339,8 @@ class _Turn:
             except (BrokerError, Busy) as error:
                 log.info("order.waits", order=str(closing.id), error=str(error))
                 break
-            view = view.moved(closing.contract, outcome.fills) if outcome.fills else None
-            self.seat.snapshot = settling.book(self.desk, closing, self.bot, outcome, view)
+            after = view.moved(closing.contract, outcome.fills) if outcome.fills else None
+            self.seat.snapshot = settling.book(self.desk, closing, self.bot, outcome, after)
         return closing
 
 
