@@ -35,6 +35,7 @@ from tests.telling import (
 from tradedesk.models import Bot, Order, OrderPurpose, OrderStatus, TradingMode
 from tradedesk.services.desk import Desk
 from tradedesk.services.flatten import flatten
+from tradedesk.services.kill_switch import engage, release
 from tradedesk.services.orders import id_of_closing_after
 from tradedesk.services.recovery import recover
 from tradedesk.stores.positions import stored
@@ -350,6 +351,27 @@ def test_opening_that_fills_after_the_strategy_left_it_is_closed(
     assert sent(broker) == [("BUY", 1, "MESZ6"), HALF]
     assert (broker.held(), stored(bot.id).quantity, state_of(bot)) == (0, 0, OUT_BLUE)
     assert open_incidents() == []
+
+
+@pytest.mark.usefixtures("long")
+@pytest.mark.parametrize("event", [DOWN, RED])
+@pytest.mark.parametrize("scope", ["all", "account:paper", "bot:mes-paper"])
+def test_nothing_that_waited_goes_after_a_halt_and_its_release(
+    bot: Bot, tell: Teller, broker: FakeBroker, desk: Desk, clock: FakeClock, event: str, scope: str
+) -> None:
+    throttled(broker)
+    tell(event, 20)
+    engage(desk, scope=scope, mode=TradingMode.HALTED, reason="look", by="ada")
+    release(desk, scope=scope, reason="fine", by="ada")
+
+    pass_time(desk, clock)
+
+    assert {status for _, status in statuses()} == {"denied"}
+    assert set(Order.objects.filter(status="denied").values_list("note", flat=True)) == {
+        "Not sent late: trading was halted meanwhile."
+    }
+    assert (len(broker.submits), broker.held()) == (1, 1)
+    assert open_incidents() == [("UNHELD_TARGET", bot.slug)]
 
 
 # --- orders that fill after the colour came back ---

@@ -10,7 +10,7 @@ from tradedesk.services.choosing import facts_for
 from tradedesk.services.desk import Deadline, Desk, Link
 from tradedesk.services.positions import BrokerView
 from tradedesk.services.records import records_of
-from tradedesk.services.trading_state import mode_for_claim
+from tradedesk.services.trading_state import mode_for_claim, was_halted_since
 from tradedesk.stores import rows
 from tradedesk.stores.positions import Busy, Snapshot, stored
 from tradedesk.stores.rows import Stale
@@ -51,6 +51,8 @@ def _refusal(desk: Desk, order: Order, bot: Bot, view: BrokerView) -> str:
     fits = is_closing or (abs(after) == bot.size and Direction.of(after) is target)
     if not fits or order.decision is None:
         return f"Not sent late: {mode.label}, the target is {target.value}, the broker holds {held}."
+    if was_halted_since(order.decision.created_at, bot.account, bot):
+        return "Not sent late: trading was halted meanwhile."
     refuse = _refusal_of_closing if is_closing else _refusal_of_opening
     refusal = refuse(desk, order, order.decision.alert, bot, snapshot, view, mode)
     return f"Not sent late: {refusal.code}, {refusal.figures}." if refusal else ""

@@ -2,6 +2,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import connection
+from django.db.models import Q
 
 from tradedesk.models import (
     Account,
@@ -32,6 +33,12 @@ def mode_for_claim(account: Account, bot: Bot | None = None) -> TradingMode:
     table = TradingState._meta.db_table
     sql = f"SELECT mode FROM {table} WHERE scope IN ({marks}){for_share()}"  # noqa: S608 - own table
     return strictest([row[0] for row in rows.read(Statement(sql, scopes))], len(scopes))
+
+
+def was_halted_since(moment: datetime, account: Account, bot: Bot) -> bool:
+    """Tell whether a halt of a scope around the bot began or ended since then."""
+    changes = TradingStateChange.objects.filter(scope__in=scopes_of(account, bot), created_at__gte=moment)
+    return changes.filter(Q(old_mode=TradingMode.HALTED) | Q(new_mode=TradingMode.HALTED)).exists()
 
 
 def for_share() -> str:
