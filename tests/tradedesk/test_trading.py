@@ -153,16 +153,16 @@ def test_order_message_names_the_account_and_the_alerts_price(tell: Teller, brok
     assert (message.side, message.quantity, message.reference_price) == (Side.SELL, 1, Decimal("6842.25"))
 
 
-def test_client_order_id_is_computed_from_bot_event_and_month(
+def test_client_order_id_is_computed_from_bot_event_and_attempt(
     bot: Bot, tell: Teller, broker: FakeBroker
 ) -> None:
     tell(BLUE)
 
     key = str(Alert.objects.get().event_key)
-    assert broker.submits[0].client_order_id == client_order_id(bot.id, key)
-    others = {client_order_id(bot.id, key, "MESH7"), client_order_id(bot.id, key + "x")}
-    assert len({client_order_id(bot.id, key), *others}) == 3
-    assert len(client_order_id(bot.id, "x" * 1000)) == 35
+    assert broker.submits[0].client_order_id == client_order_id(bot.id, key, 0)
+    others = {client_order_id(bot.id, key, 1), client_order_id(bot.id, key + "x", 0)}
+    assert len({client_order_id(bot.id, key, 0), *others}) == 3
+    assert len(client_order_id(bot.id, "x" * 1000, 9)) == 35
 
 
 def test_intent_is_committed_before_the_order_is_sent(tell: Teller, broker: FakeBroker) -> None:
@@ -310,7 +310,7 @@ def test_reversal_that_the_broker_rejects_closes_once_under_a_new_id(
     assert said(answer) == ("REVERSE_TO_SHORT", "TREND_RED")
     assert sent(broker)[1:] == [("SELL", 2, "MESZ6"), ("SELL", 1, "MESZ6")]
     key = str(Alert.objects.get(action=RED).event_key)
-    whole = client_order_id(bot.id, key)
+    whole = client_order_id(bot.id, key, 0)
     assert [m.client_order_id for m in broker.submits[1:]] == [whole, id_of_closing_after(whole)]
     assert (answer.decision["order"]["quantity"], answer.decision["order"]["status"]) == (1, "filled")
     assert answer.decision["order"]["client_order_id"] == id_of_closing_after(whole)

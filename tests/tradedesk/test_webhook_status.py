@@ -80,7 +80,7 @@ def test_trading_alert_is_answered_with_the_whole_decision(bot: Bot) -> None:
                         "last_updated": "2026-11-23T15:00:00Z",
                     },
                     "order": {
-                        "client_order_id": client_order_id(bot.id, str(alert.event_key)),
+                        "client_order_id": client_order_id(bot.id, str(alert.event_key), 0),
                         "side": "BUY",
                         "quantity": 1,
                         "contract": "MESZ6",

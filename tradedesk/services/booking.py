@@ -38,10 +38,10 @@ def write(
     bot: Bot,
     before: Snapshot,
     after: Snapshot,
-    decision: Decision,
+    decision: Decision | None,
     order: Order,
-    others: Sequence[Order],
     records: Records,
+    others: Sequence[Order] = (),
 ) -> None:
     """Write an order, claimed to be sent at once, with its decision and the bot's next version.
 
@@ -50,10 +50,11 @@ def write(
     Raises Stale when the bot is not at that version any more, or the records are not those that the order
     was let pass on: trading halted in between, say, or another bot took what an account's cap left.
     """
-    decided = [rows.insertion(row) for row in (decision, order, *others)]
+    decided = [rows.insertion(decision)] if decision else []
+    placed = [rows.insertion(row) for row in (order, *others)]
     is_opening = order.purpose in (OrderPurpose.OPEN, OrderPurpose.REVERSE)
     claim = claim_of(bot.account) if is_opening else []
-    rows.write(*claim, unchanged(bot, records), *_next_version(before, after), *decided)
+    rows.write(*claim, unchanged(bot, records), *_next_version(before, after), *decided, *placed)
 
 
 def claim_of(account: Account) -> list[Statement]:

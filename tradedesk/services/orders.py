@@ -44,12 +44,9 @@ OVER = (
 )
 
 
-def client_order_id(bot_id: UUID, event_key: str, contract: str = "") -> str:
-    """Return our id of an order: the same for the same bot and event after any restart.
-
-    `contract` tells the closings of further months apart.
-    """
-    return _digest(f"{bot_id}|{event_key}|{contract}")
+def client_order_id(bot_id: UUID, event_key: str, attempt: int) -> str:
+    """Return our id of an order: the same for the same bot, event and attempt after any restart."""
+    return _digest(f"{bot_id}|{event_key}|{attempt}")
 
 
 def id_of_closing_after(order_id: str) -> str:

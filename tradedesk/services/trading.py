@@ -213,7 +213,7 @@ class _Turn:
                 booking.write_idle(before, after, decision)
             else:
                 others = [self._closing_of(holding, decision, now) for holding in choice.others]
-                booking.write(self.bot, before, after, decision, order, others, self.records)
+                booking.write(self.bot, before, after, decision, order, self.records, others)
         self.seat.snapshot = after
         return decision, order
 
@@ -265,7 +265,7 @@ class _Turn:
             contract=choice.contract,
             side=OrderSide.BUY if choice.quantity > 0 else OrderSide.SELL,
             quantity=abs(choice.quantity),
-            client_order_id=orders.client_order_id(self.bot.id, self._key),
+            client_order_id=orders.client_order_id(self.bot.id, self._key, 0),
             status=OrderStatus.SENT,
             position_before=view.quantity_in(choice.contract),
             created_at=now,
@@ -274,7 +274,7 @@ class _Turn:
 
     def _closing_of(self, holding: Holding, decision: Decision, now: datetime) -> Order:
         month = holding.contract.name
-        identity = orders.client_order_id(self.bot.id, self._key, month)
+        identity = orders.client_order_id(self.bot.id, f"{self._key}|{month}", 0)
         return closings.waiting(decision, self.bot, month, -holding.quantity, identity, now)
 
     @property
