@@ -75,10 +75,10 @@ class Margin:
 class Facts:
     """All that the gate looks at before an order leaves. None means "could not be read" and fails.
 
-    `order` is signed contracts; `held` what the broker holds now, `booked` what the desk thought it holds,
-    `working` what unfinished orders of the bot may add. An opening adds `size` at most, to `limit` at most.
-    `age_s` is how long ago the event that calls for the position fired; `max_age_s` 0 switches that rule off.
-    `clock` is the seconds between the broker's clock and ours.
+    `order` is signed contracts; `held` what the broker holds now, `booked` what the desk thought it holds, in
+    the same months where `months_agree`, `working` what unfinished orders of the bot may add. An opening
+    adds `size` at most, to `limit` at most. `age_s` is how long ago the event that calls for the position
+    fired; `max_age_s` 0 switches that rule off. `clock` is the seconds between the broker's clock and ours.
     """
 
     mode: str | None
@@ -86,6 +86,7 @@ class Facts:
     armed: bool | None
     held: int | None
     booked: int | None
+    months_agree: bool | None
     order: int
     size: int
     limit: int

@@ -50,10 +50,11 @@ def no_closing_unfinished(facts: Facts) -> Verdict:
 def position_agrees(facts: Facts) -> Verdict:
     """Pass when the broker holds what is booked, and no incident says otherwise."""
     figures = f"broker holds {facts.held}, booked {facts.booked}, incident open {facts.mismatch_open}"
-    if facts.held is None or facts.booked is None:
+    if facts.held is None or facts.booked is None or facts.months_agree is None:
         return None, figures
-    differs = facts.held != facts.booked
-    return _neither(differs, facts.mismatch_open), figures
+    if facts.held == facts.booked and not facts.months_agree:
+        return False, f"{figures}, not in the same months"
+    return _neither(facts.held != facts.booked, facts.mismatch_open), figures
 
 
 def unambiguous(facts: Facts) -> Verdict:

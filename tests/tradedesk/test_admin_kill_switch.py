@@ -140,7 +140,9 @@ def test_release_with_a_difference_shows_it_in_words(panel: Client, broker: Fake
 
     assert answer.status_code == 409
     html = answer.content.decode()
-    assert "The broker holds another position than the desk booked: mes-paper, broker −2, desk 0" in html
+    assert (
+        "The broker holds another position than the desk booked: mes-paper MESZ6, broker −2, desk 0" in html
+    )
     assert mode() == "HALTED"
 
 

@@ -124,6 +124,7 @@ def test_release_with_a_difference_is_refused(api: APIClient, broker: FakeBroker
             "subject": "mes-paper",
             "broker": 2,
             "booked": 0,
+            "contract": "MESZ6",
         }
     ]
     assert [row["id"] for row in body["incidents"]] == [str(incident.id)]

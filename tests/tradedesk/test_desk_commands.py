@@ -75,7 +75,10 @@ def test_reconcile_with_a_difference_exits_1(broker: FakeBroker) -> None:
     code, text = run("reconcile", "--account", "paper")
 
     assert code == 1
-    assert text == ("difference         subject    broker  booked\nPOSITION_MISMATCH  mes-paper  -1      0\n")
+    assert text == (
+        "difference         subject    contract  broker  booked\n"
+        "POSITION_MISMATCH  mes-paper  MESZ6     -1      0\n"
+    )
 
 
 def test_reconcile_goes_on_after_an_account_that_does_not_answer(links: FakeLinks, clock: FakeClock) -> None:

@@ -305,7 +305,14 @@ def test_release_with_a_difference_is_not_clean(desk: Desk, bot: Bot, broker: Fa
         free(desk)
 
     assert caught.value.differences == [
-        {"kind": "POSITION_MISMATCH", "bot": "mes-paper", "subject": "mes-paper", "broker": 2, "booked": 0}
+        {
+            "kind": "POSITION_MISMATCH",
+            "bot": "mes-paper",
+            "subject": "mes-paper",
+            "broker": 2,
+            "booked": 0,
+            "contract": "MESZ6",
+        }
     ]
     assert status().mode is HALTED
 

@@ -154,8 +154,8 @@ def test_off_with_a_difference_exits_1_and_shows_it(broker: FakeBroker) -> None:
     assert (code, mode_of("all")) == (1, "HALTED")
     assert text == (
         "The broker and the desk disagree, or an incident is open. Trading stays off.\n"
-        "difference         subject    broker  booked\n"
-        "POSITION_MISMATCH  mes-paper  1       0\n"
+        "difference         subject    contract  broker  booked\n"
+        "POSITION_MISMATCH  mes-paper  MESZ6     1       0\n"
         "Two opposite events of one indicator have the same time: mes-paper. "
         "Look at the account at the broker.\n"
     )

@@ -42,7 +42,6 @@ from tradedesk.models import (
     TradingMode,
 )
 from tradedesk.services.desk import Desk
-from tradedesk.services.flatten import flatten
 from tradedesk.services.recovery import recover
 from tradedesk.stores.positions import stored
 
@@ -198,22 +197,6 @@ def test_opening_not_listed_is_not_lost_while_the_position_differs(
 
     assert Order.objects.get().status == "unconfirmed"
     assert [kind for kind, _ in open_incidents()] == ["ORDER_UNCONFIRMED"]
-
-
-def test_lost_closing_leaves_the_position_to_the_next_event_and_to_flatten(
-    bot: Bot, tell: Teller, broker: FakeBroker, desk: Desk, clock: FakeClock
-) -> None:
-    tell(BLUE)
-    broker.fail("submit", BrokerOutcomeUnknown("read timed out"))
-    tell(DOWN, 20)
-    assert flatten(desk, scope="all", reason="drill", by="ada").flat is False
-
-    look_for(desk, clock, (5, 5))
-
-    assert Order.objects.get(purpose="close").status == "lost"
-    assert ("UNHELD_TARGET", bot.slug) in open_incidents()
-    assert flatten(desk, scope="all", reason="drill", by="ada").flat is True
-    assert (broker.held(), state_of(bot), open_incidents()) == (0, DOWN_BLUE, [])
 
 
 def test_unconfirmed_order_that_was_filled_is_found_by_its_id(

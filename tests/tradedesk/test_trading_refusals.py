@@ -6,7 +6,15 @@ import pytest
 
 from strategy.gate import CLOSING, OPENING
 from strategy.types import Direction
-from tests.builders import confirm_calendars, make_account, make_bot, make_incident, make_strategy, make_token
+from tests.builders import (
+    confirm_calendars,
+    make_account,
+    make_bot,
+    make_incident,
+    make_strategy,
+    make_token,
+    set_held,
+)
 from tests.fakes import START, FakeBroker, FakeClock, FakeLinks, make_desk
 from tests.posting import Teller
 from tests.telling import (
@@ -181,6 +189,7 @@ def test_old_month_is_closed_and_not_reversed(bot: Bot, tell: Teller, broker: Fa
     tell(RED)
     broker.hold("MESZ6", 0)
     broker.hold("MESU6", -1)
+    set_held(bot, -1, contract="MESU6")
     broker.submits.clear()
 
     answer = tell(BLUE, 20)

@@ -237,7 +237,7 @@ def _in_words(difference: dict[str, Any]) -> str:
     kind = IncidentKind(difference["kind"])
     if kind is IncidentKind.FOREIGN_ORDER:
         return f"{kind.label}: {difference['subject']}"
+    subject = " ".join(filter(None, (difference["subject"], difference.get("contract"))))
     return (
-        f"{kind.label}: {difference['subject']}, broker {signed(difference['broker'])}, "
-        f"desk {signed(difference['booked'])}"
+        f"{kind.label}: {subject}, broker {signed(difference['broker'])}, desk {signed(difference['booked'])}"
     )

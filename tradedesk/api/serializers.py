@@ -330,6 +330,9 @@ class DifferenceSerializer(serializers.Serializer[Any]):
     subject = serializers.CharField()
     broker = serializers.IntegerField()
     booked = serializers.IntegerField()
+    contract = serializers.CharField(
+        required=False, help_text="Of a bot's position: the month in which broker and desk differ most."
+    )
 
 
 class ReconcileAnswer(serializers.Serializer[Any]):

@@ -37,8 +37,9 @@ def print_table(out: OutputWrapper, head: Sequence[str], rows: Sequence[Sequence
 
 def print_differences(out: OutputWrapper, differences: Sequence[dict[str, Any]]) -> None:
     """Print how the desk's books and the broker differ."""
-    head = ("difference", "subject", "broker", "booked")
-    print_table(out, head, [(d["kind"], d["subject"], d["broker"], d["booked"]) for d in differences])
+    names = ("kind", "subject", "contract", "broker", "booked")
+    head = ("difference", *names[1:])
+    print_table(out, head, [tuple(row.get(name, "") for name in names) for row in differences])
 
 
 def print_flattened(out: OutputWrapper, result: dict[str, Any]) -> None:

@@ -1,8 +1,9 @@
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
 
-from strategy import holdings
+from strategy.types import Direction
 from tradedesk.models import (
     Account,
     Alert,
@@ -17,7 +18,7 @@ from tradedesk.models import (
     Reason,
 )
 from tradedesk.models.limits import SHARED_CAPS
-from tradedesk.services import incidents, orders, trips
+from tradedesk.services import closings, incidents, orders, trips
 from tradedesk.services.choosing import stood_down
 from tradedesk.services.positions import BrokerView
 from tradedesk.services.records import Records, unchanged
@@ -34,19 +35,26 @@ def store(before: Snapshot, after: Snapshot) -> None:
 
 
 def write(
-    bot: Bot, before: Snapshot, after: Snapshot, decision: Decision | None, order: Order, records: Records
+    bot: Bot,
+    before: Snapshot,
+    after: Snapshot,
+    decision: Decision | None,
+    order: Order,
+    records: Records,
+    others: Sequence[Order] = (),
 ) -> None:
     """Write an order, claimed to be sent at once, with its decision and the bot's next version.
+
+    `others` are closings in further months, which wait for it to be sent.
 
     Raises Stale when the bot is not at that version any more, or the records are not those that the order
     was let pass on: trading halted in between, say, or another bot took what an account's cap left.
     """
     decided = [rows.insertion(decision)] if decision else []
+    placed = [rows.insertion(row) for row in (order, *others)]
     is_opening = order.purpose in (OrderPurpose.OPEN, OrderPurpose.REVERSE)
     claim = claim_of(bot.account) if is_opening else []
-    rows.write(
-        *claim, unchanged(bot, records), *_next_version(before, after), *decided, rows.insertion(order)
-    )
+    rows.write(*claim, unchanged(bot, records), *_next_version(before, after), *decided, *placed)
 
 
 def claim_of(account: Account) -> list[Statement]:
@@ -79,6 +87,8 @@ def book(
 ) -> Snapshot:
     """Store an outcome on the order just sent, its fills and the bot; return the bot's next version.
 
+    A closing that the order leaves to be sent is written with it.
+
     `was_left` says that the bot's position had no place in its target before this decision already.
     Raises Stale when someone changed the bot in between, or recovery settled the order.
     """
@@ -89,7 +99,11 @@ def book(
         *(rows.insertion(fill) for fill in orders.fill_rows(order, outcome, bot, now)),
         *_next_version(before, after),
     ]
-    is_watched = order.settled_at is not None and (was_left or is_left(after))
+    if closing := closings.owed_after(order, after, now):
+        statements.append(rows.insertion(closing))
+    # A closing that waits to be sent late leaves the position for now.
+    has_come_to_rest = order.settled_at is not None or order.status == OrderStatus.PENDING
+    is_watched = has_come_to_rest and (was_left or is_left(after))
     if not is_watched and order.status not in (OrderStatus.UNCONFIRMED, OrderStatus.REJECTED):
         rows.write(*statements)
         return after
@@ -154,24 +168,40 @@ def watch_order(order: Order, bot: Bot, now: datetime) -> None:
 
 
 def as_held(before: Snapshot, view: BrokerView, now: datetime) -> Snapshot:
-    """Return the bot's next version, holding what the broker shows."""
-    largest = view.largest()
+    """Return the bot's next version, holding what the broker shows.
+
+    A bot holds one month: the one booked before while the broker holds it, else the one with the most
+    contracts. What is held in others beside it is a difference.
+    """
+    held = view.against(Direction.NONE)
+    booked = next((one for one in held if one.contract.name == before.contract), held[0] if held else None)
     return before.changed(
         now,
-        quantity=view.quantity,
-        average_price=largest.average_price if largest else None,
-        contract=largest.contract.name if largest else "",
+        quantity=booked.quantity if booked else 0,
+        average_price=booked.average_price if booked else None,
+        contract=booked.contract.name if booked else "",
     )
 
 
-def open_mismatch(bot: Bot, booked: int, held: int, now: datetime) -> Incident:
+def give_up(before: Snapshot, after: Snapshot, alert: Alert, code: Reason, now: datetime) -> Snapshot:
+    """Return what follows `before`: holding what `after` holds, with the target of an alert given up."""
+    return before.changed(
+        now,
+        memory=stood_down(after.memory, alert, code),
+        quantity=after.quantity,
+        average_price=after.average_price,
+        contract=after.contract,
+    )
+
+
+def open_mismatch(bot: Bot, before: Snapshot, view: BrokerView, now: datetime) -> Incident:
     """Open the incident about a position at the broker that the desk did not book."""
     return incidents.open_incident(
         IncidentKind.POSITION_MISMATCH,
         account=bot.account,
         bot=bot,
         subject=bot.slug,
-        seen={"broker": held, "booked": booked},
+        seen=view.difference(before.quantity, before.contract),
         now=now,
     )
 
@@ -180,15 +210,10 @@ def _after_outcome(
     alert: Alert, before: Snapshot, view: BrokerView, order: Order, outcome: orders.Outcome, now: datetime
 ) -> Snapshot:
     """Return the bot after an outcome: the broker's position moved by the fills, or stood down."""
-    if outcome.fills:
-        largest = view.largest()
-        quantity, price = view.quantity, largest.average_price if largest else None
-        for fill in outcome.fills:
-            quantity, price = holdings.apply_fill(quantity, price, fill.signed_quantity, fill.price)
-        contract = order.contract if quantity else ""
-        return before.changed(now, quantity=quantity, average_price=price, contract=contract)
-    if outcome.status in REFUSED and order.purpose in (OrderPurpose.OPEN, OrderPurpose.REVERSE):
-        denied = outcome.status is OrderStatus.DENIED
-        code = Reason.BROKER_UNREACHABLE if denied else Reason.BROKER_REJECTED
-        return before.changed(now, memory=stood_down(before.memory, alert, code))
-    return before
+    after = as_held(before, view.moved(order.contract, outcome.fills), now) if outcome.fills else before
+    is_opening = order.purpose in (OrderPurpose.OPEN, OrderPurpose.REVERSE)
+    if outcome.status not in REFUSED or not is_opening or after.held is before.state.position:
+        return after
+    denied = outcome.status is OrderStatus.DENIED
+    code = Reason.BROKER_UNREACHABLE if denied else Reason.BROKER_REJECTED
+    return give_up(before, after, alert, code, now)

@@ -22,7 +22,7 @@ from tradedesk.services.arming import is_armed
 from tradedesk.services.calendars import market_of
 from tradedesk.services.desk import Desk
 from tradedesk.services.exposure import exposure_of
-from tradedesk.services.positions import BrokerView, before_cutoff, terms_agree
+from tradedesk.services.positions import BrokerView, Holding, before_cutoff, terms_agree
 from tradedesk.services.records import Records
 from tradedesk.services.signals import DELAYED_SUFFIXES, event_of
 from tradedesk.services.usage import usage_of
@@ -35,7 +35,8 @@ MISMATCHES = {IncidentKind.POSITION_MISMATCH, IncidentKind.FOREIGN_ORDER, Incide
 class Choice:
     """What a decision says, what the bot remembers of it, and the signed contracts to trade for it.
 
-    `trip` is the verdict that halts the bot once the decision is written.
+    `others` is what to close in further months. `trip` is the verdict that halts the bot once the decision
+    is written.
     """
 
     reason: Reason
@@ -45,6 +46,7 @@ class Choice:
     contract: str = ""
     purpose: OrderPurpose = OrderPurpose.CLOSE
     detail: dict[str, Any] = field(default_factory=dict)
+    others: tuple[Holding, ...] = ()
     trip: gate.Check | None = None
 
 
@@ -58,14 +60,15 @@ def choose(
     target, held = fold(memory).position, view.quantity if view else 0
     quantity = sizing.order_quantity(held, target, bot.size)
     reason = reason_for(snapshot, memory, event_of(alert, bot.strategy))
-    if view is not None and quantity == 0:
+    if view is not None and view.is_at(target):
         figures = f"broker holds {held}, booked {snapshot.quantity}"
-        code = reason if held == snapshot.quantity else Reason.POSITION_MISMATCH
+        agrees = view.agrees_with(snapshot.quantity, snapshot.contract)
+        code = reason if agrees else Reason.POSITION_MISMATCH
         if code is Reason.POSITION_MISMATCH and target is not Direction.NONE:
             memory = stood_down(memory, alert, code)
         return Choice(code, memory, detail={"figures": figures})
     if target is Direction.NONE:
-        return _close(view, facts, memory, reason, {})
+        return _close(view, facts, memory, reason, {}, target)
     checks = gate.opening_checks(replace(facts, order=quantity))
     refusal = gate.refusal(checks)
     if refusal is None and view is not None and view.to_trade is not None:
@@ -77,7 +80,9 @@ def choose(
     figures = refusal.figures if refusal else "no contract to trade"
     detail = {"figures": figures, "rules": _as_rows(checks)}
     memory = stood_down(memory, alert, code)
-    choice = _close(view, facts, memory, code, detail) if held else Choice(code, memory, detail=detail)
+    choice = Choice(code, memory, detail=detail)
+    if view is not None and view.against(target):
+        choice = _close(view, facts, memory, code, detail, target)
     return replace(choice, trip=refusal if refusal and trips.halts(refusal) else None)
 
 
@@ -108,6 +113,7 @@ def facts_for(
         armed=is_armed(bot.account, now),
         held=view.quantity if view else None,
         booked=snapshot.quantity,
+        months_agree=view.agrees_with(snapshot.quantity, snapshot.contract) if view else None,
         order=0,
         size=bot.size,
         limit=bot.position_limit,
@@ -168,17 +174,26 @@ def stood_down(memory: Memory, alert: Alert, code: Reason) -> Memory:
 
 
 def _close(
-    view: BrokerView | None, facts: gate.Facts, memory: Memory, reason: Reason, detail: dict[str, Any]
+    view: BrokerView | None,
+    facts: gate.Facts,
+    memory: Memory,
+    reason: Reason,
+    detail: dict[str, Any],
+    target: Direction,
 ) -> Choice:
-    largest = view.largest() if view else None
-    quantity = -largest.quantity if largest else 0
-    checks = gate.closing_checks(replace(facts, order=quantity))
+    """Return the closing of every month that is held against the target, the largest first."""
+    months = view.against(target) if view else []
+    if months:
+        facts = replace(facts, held=months[0].quantity, order=-months[0].quantity)
+    checks = gate.closing_checks(facts)
     refusal = gate.refusal(checks)
     detail = {**detail, "closing_rules" if "rules" in detail else "rules": _as_rows(checks)}
     if refusal is not None:
         return Choice(Reason(refusal.code), memory, detail={**detail, "figures": refusal.figures})
-    contract = largest.contract.name if largest else ""
-    return Choice(reason, memory, Action.EXIT, quantity, contract, OrderPurpose.CLOSE, detail)
+    first, *others = months
+    quantity, contract = -first.quantity, first.contract.name
+    purpose = OrderPurpose.CLOSE
+    return Choice(reason, memory, Action.EXIT, quantity, contract, purpose, detail, tuple(others))
 
 
 def _as_rows(checks: Sequence[gate.Check]) -> list[list[Any]]:

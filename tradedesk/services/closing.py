@@ -211,7 +211,7 @@ def _book(desk: Desk, link: Link, bot: Bot, sent: tuple[Order, Outcome] | None) 
     view = positions.view_of(link, bot.instrument, desk.deadline(READ_TIMEOUT_S))
     while True:
         before, now = stored(bot.id), desk.now()
-        is_moved = view.quantity != before.quantity
+        is_moved = not view.agrees_with(before.quantity, before.contract)
         after = booking.as_held(before, view, now) if is_moved else before
         try:
             with transaction.atomic():

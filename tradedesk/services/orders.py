@@ -21,7 +21,7 @@ from broker.base import (
     OrderRequest,
     Side,
 )
-from tradedesk.models import Bot, Fill, Order, OrderSide, OrderStatus
+from tradedesk.models import Bot, Fill, Order, OrderPurpose, OrderSide, OrderStatus
 from tradedesk.services import trips
 from tradedesk.services.desk import CLAIM_VALID_S, READ_TIMEOUT_S, SUBMIT_TIMEOUT_S, Deadline, Desk, Link
 
@@ -49,8 +49,16 @@ OVER = (
 
 def client_order_id(bot_id: UUID, event_key: str, attempt: int) -> str:
     """Return our id of an order: the same for the same bot, event and attempt after any restart."""
-    digest = hashlib.sha256(f"{bot_id}|{event_key}|{attempt}".encode()).hexdigest()
-    return f"{ID_PREFIX}{digest[:32]}"
+    return _digest(f"{bot_id}|{event_key}|{attempt}")
+
+
+def id_of_closing_after(order_id: str) -> str:
+    """Return our id of the closing that an order of ours leaves to be sent: one at most, whoever finds it."""
+    return _digest(f"{order_id}|closing")
+
+
+def _digest(text: str) -> str:
+    return f"{ID_PREFIX}{hashlib.sha256(text.encode()).hexdigest()[:32]}"
 
 
 @dataclass(frozen=True)
@@ -103,7 +111,10 @@ def send(
     except BrokerThrottled as throttled:
         return Outcome(OrderStatus.PENDING, note=f"Not carried out: {throttled}")
     except (BrokerNotReached, BrokerAuthFailed) as error:
-        return Outcome(OrderStatus.DENIED, note=f"Not sent: {error}")
+        # The time of an opening passes; a closing waits until the broker can be reached.
+        is_closing = order.purpose == OrderPurpose.CLOSE
+        status = OrderStatus.PENDING if is_closing else OrderStatus.DENIED
+        return Outcome(status, note=f"Not sent: {error}")
     except BrokerOutcomeUnknown as error:
         log.warning("order.unconfirmed", order=str(order.id), error=str(error))
         return Outcome(OrderStatus.UNCONFIRMED, note=f"No usable answer: {error}")

@@ -1,13 +1,16 @@
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import structlog
 
-from broker.base import BrokerContract, BrokerError, BrokerPosition
+from broker.base import BrokerContract, BrokerError, BrokerFill, BrokerPosition
+from strategy.holdings import apply_fill
 from strategy.rolls import Cutoffs, cutoffs, trade_date
+from strategy.types import Direction
 from tradedesk.models import Instrument
 from tradedesk.services.desk import READ_TIMEOUT_S, Deadline, Link
 
@@ -40,16 +43,52 @@ class BrokerView:
 
     @property
     def quantity(self) -> int:
-        """Signed contracts over all months."""
+        """Signed contracts over all months. Zero does not mean flat: see `months`."""
         return sum(holding.quantity for holding in self.holdings)
+
+    @property
+    def months(self) -> dict[str, int]:
+        """Signed contracts by contract month, for those in which something is held."""
+        return {holding.contract.name: holding.quantity for holding in self.holdings}
+
+    def agrees_with(self, quantity: int, contract: str) -> bool:
+        """Tell whether just this is held, and nothing in another month."""
+        return self.months == ({contract: quantity} if quantity else {})
+
+    def difference(self, quantity: int, contract: str) -> dict[str, Any]:
+        """Return broker's and booked contracts of the month in which they are furthest apart."""
+        booked = {contract: quantity} if quantity else {}
+        figures = [
+            {"broker": self.months.get(month, 0), "booked": booked.get(month, 0), "contract": month}
+            for month in sorted({*self.months, *booked})
+        ]
+        return max(figures, key=lambda month: abs(month["broker"] - month["booked"]))
+
+    def is_at(self, target: Direction) -> bool:
+        """Tell whether all that is held is on the target's side, nothing for a flat one."""
+        return not self.against(target) and bool(self.holdings) == (target is not Direction.NONE)
+
+    def against(self, target: Direction) -> list[Holding]:
+        """Return the holdings that are not on the target's side, the one with the most contracts first."""
+        left = [holding for holding in self.holdings if Direction.of(holding.quantity) is not target]
+        return sorted(left, key=lambda holding: -abs(holding.quantity))
 
     def quantity_in(self, contract: str) -> int:
         """Return the signed contracts held in one month."""
         return sum(holding.quantity for holding in self.holdings if holding.contract.name == contract)
 
-    def largest(self) -> Holding | None:
-        """Return the holding with the most contracts, None when flat."""
-        return max(self.holdings, key=lambda holding: abs(holding.quantity), default=None)
+    def moved(self, contract: str, fills: Iterable[BrokerFill]) -> "BrokerView":
+        """Return the view as it is after fills in a month that is held, or in the one to trade."""
+        months = {holding.contract.name: holding for holding in self.holdings}
+        holding = months.get(contract)
+        if holding is None:
+            assert self.to_trade is not None
+            holding = Holding(self.to_trade, 0, None)
+        quantity, price = holding.quantity, holding.average_price
+        for fill in fills:
+            quantity, price = apply_fill(quantity, price, fill.signed_quantity, fill.price)
+        months[contract] = replace(holding, quantity=quantity, average_price=price)
+        return replace(self, holdings=tuple(month for month in months.values() if month.quantity))
 
 
 def view_of(link: Link, instrument: Instrument, deadline: Deadline) -> BrokerView:

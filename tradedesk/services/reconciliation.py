@@ -88,10 +88,10 @@ def _look_at(desk: Desk, link: Link, bot: Bot) -> _Look:
         taken.snapshot = stored(bot.id)
         view = positions.view_of(link, bot.instrument, desk.deadline(READ_TIMEOUT_S))
         booking.watch_target(bot, taken.snapshot, now=desk.now())
-    booked = taken.snapshot.quantity
-    if view.quantity == booked:
+    booked = taken.snapshot.quantity, taken.snapshot.contract
+    if view.agrees_with(*booked):
         return _Look(is_settled=True)
-    found = _difference(IncidentKind.POSITION_MISMATCH, bot.slug, bot.slug, view.quantity, booked)
+    found = _difference(IncidentKind.POSITION_MISMATCH, bot.slug, bot.slug, **view.difference(*booked))
     return _Look(is_settled=True, difference=found)
 
 
@@ -124,9 +124,10 @@ def _foreign_orders(link: Link, account: Account) -> list[dict[str, Any]]:
 
 
 def _difference(
-    kind: IncidentKind, bot: str | None, subject: str, broker: int, booked: int
+    kind: IncidentKind, bot: str | None, subject: str, broker: int, booked: int, contract: str = ""
 ) -> dict[str, Any]:
-    return {"kind": kind.value, "bot": bot, "subject": subject, "broker": broker, "booked": booked}
+    figures = {"broker": broker, "booked": booked, **({"contract": contract} if contract else {})}
+    return {"kind": kind.value, "bot": bot, "subject": subject, **figures}
 
 
 def _identity(difference: dict[str, Any]) -> str:
@@ -146,7 +147,7 @@ def _open(account: Account, difference: dict[str, Any], now: datetime) -> None:
         account=account,
         bot=bot,
         subject=difference["subject"],
-        seen={"broker": difference["broker"], "booked": difference["booked"]},
+        seen={name: figure for name, figure in difference.items() if name not in ("kind", "bot", "subject")},
         now=now,
     )
     state = TradingState.objects.get(account=account)

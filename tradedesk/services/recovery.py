@@ -1,5 +1,5 @@
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
@@ -7,30 +7,14 @@ from django.db import DatabaseError, transaction
 from django.db.models import Exists, OuterRef, Q
 
 from broker.base import BrokerError
-from strategy import gate
-from strategy.types import Direction
-from tradedesk.models import (
-    Account,
-    Alert,
-    AlertOutcome,
-    Bot,
-    Decision,
-    Order,
-    OrderPurpose,
-    OrderStatus,
-    Reason,
-    TradingMode,
-)
-from tradedesk.services import booking, orders, positions, trading
-from tradedesk.services.choosing import facts_for, stood_down
+from tradedesk.models import Account, Alert, AlertOutcome, Bot, Decision, Order, OrderStatus
+from tradedesk.services import closings, orders, positions, trading
 from tradedesk.services.desk import ANSWER_WITHIN_S, READ_TIMEOUT_S, SUBMIT_TIMEOUT_S, Desk, Link
+from tradedesk.services.late_orders import send_late
 from tradedesk.services.positions import BrokerView
-from tradedesk.services.records import records_of
 from tradedesk.services.rounds import reconcile_each
-from tradedesk.services.trading_state import mode_for_claim
-from tradedesk.stores import rows
-from tradedesk.stores.positions import Busy, Snapshot, Unreadable, seat, stored
-from tradedesk.stores.rows import Stale
+from tradedesk.services.settling import AT_WORK, book, call_off, opens_elsewhere
+from tradedesk.stores.positions import Busy, Seat, Unreadable, seat, stored
 
 log = structlog.get_logger(__name__)
 
@@ -86,7 +70,8 @@ def _unreconciled(desk: Desk) -> list[Account]:
 def settle(desk: Desk, link: Link, order: Order) -> Order:
     """Ask the broker about one order and book the answer on the order, its fills and its bot.
 
-    Raises BrokerError when the broker does not answer, Busy when the bot is being worked on.
+    A closing that the order leaves to be sent goes at once. Raises BrokerError when the broker does not
+    answer, Busy when the bot is being worked on.
     """
     if order.bot is None:
         orders.record(order, _ask(desk, link, order), None, desk.now())
@@ -97,15 +82,34 @@ def settle(desk: Desk, link: Link, order: Order) -> Order:
             return order
         if may_be_on_its_way(desk, order):
             raise Busy
-        if order.status == OrderStatus.PENDING:
-            outcome = _send_late(desk, link, order, order.bot)
-        else:
-            outcome = _ask(desk, link, order)
-        view = None
-        if outcome.fills:
-            view = positions.view_of(link, order.bot.instrument, desk.deadline(READ_TIMEOUT_S))
-        taken.snapshot = book(desk, order, order.bot, outcome, view)
+        closing = _settle(desk, link, order, order.bot, taken)
+        if closing is not None:
+            _settle(desk, link, closing, order.bot, taken)
     return order
+
+
+def _settle(desk: Desk, link: Link, order: Order, bot: Bot, taken: Seat) -> Order | None:
+    """Settle an order from its bot's seat, and return the closing that it leaves to be sent, if any."""
+    view = None
+    if order.status == OrderStatus.PENDING:
+        view = _view(desk, link, bot)
+        outcome = send_late(desk, link, order, bot, view, desk.deadline(SUBMIT_TIMEOUT_S))
+    else:
+        outcome = _ask(desk, link, order)
+        number, is_working = outcome.broker_order_id, outcome.status in AT_WORK
+        if number is not None and is_working and opens_elsewhere(order, stored(bot.id).state.position):
+            outcome = call_off(desk, link, order, number, desk.deadline(READ_TIMEOUT_S))
+    if outcome.fills:
+        view = _view(desk, link, bot)
+    with transaction.atomic():
+        after = book(desk, order, bot, outcome, view)
+        closing = closings.put_down(order, after, desk.now())
+    taken.snapshot = after
+    return closing
+
+
+def _view(desk: Desk, link: Link, bot: Bot) -> BrokerView:
+    return positions.view_of(link, bot.instrument, desk.deadline(READ_TIMEOUT_S))
 
 
 def may_be_on_its_way(desk: Desk, order: Order) -> bool:
@@ -165,115 +169,6 @@ def _not_listed(desk: Desk, link: Link, order: Order) -> orders.Outcome:
                 OrderStatus.LOST, note=f"Not at the broker after {order.looks} looks, position unchanged."
             )
     return orders.Outcome(OrderStatus.UNCONFIRMED, note="The broker does not list it; it may still turn up.")
-
-
-def book(desk: Desk, order: Order, bot: Bot, outcome: orders.Outcome, view: BrokerView | None) -> Snapshot:
-    """Store an outcome from the bot's seat; after new fills the position is the one in the view."""
-    while True:
-        before = stored(bot.id)
-        try:
-            with transaction.atomic():
-                return _book_once(desk, order, bot, outcome, before, view)
-        except Stale:
-            continue
-
-
-def _book_once(
-    desk: Desk, order: Order, bot: Bot, outcome: orders.Outcome, before: Snapshot, view: BrokerView | None
-) -> Snapshot:
-    now = desk.now()
-    new_fills = orders.record(order, outcome, bot, now)
-    after = booking.as_held(before, view, now) if view is not None and new_fills else before
-    expected = before.quantity + sum(fill.signed_quantity for fill in new_fills)
-    if new_fills and after.quantity not in (before.quantity, expected):
-        # A closing sized from the broker may have counted the fill; the rest is somebody else's trade.
-        contract = order.contract if expected else ""
-        after = before.changed(now, quantity=expected, average_price=after.average_price, contract=contract)
-    if _gives_up_target(order, after) and order.decision is not None:
-        is_lost = order.status == OrderStatus.LOST
-        code = Reason.ORDER_UNCONFIRMED if is_lost else Reason.BROKER_REJECTED
-        after = before.changed(
-            now,
-            memory=stood_down(after.memory, order.decision.alert, code),
-            quantity=after.quantity,
-            average_price=after.average_price,
-            contract=after.contract,
-        )
-    if after is not before:
-        booking.store(before, after)
-    booking.watch_order(order, bot, now)
-    if order.settled_at is not None:
-        booking.watch_target(bot, after, now=now, why=order.note or order.status)
-    return after
-
-
-def _gives_up_target(order: Order, snapshot: Snapshot) -> bool:
-    """Tell whether the target that an opening was to reach still stands though the order came to nothing."""
-    is_opening = order.purpose in (OrderPurpose.OPEN, OrderPurpose.REVERSE)
-    came_to_nothing = order.status in (*booking.REFUSED, OrderStatus.LOST)
-    return is_opening and came_to_nothing and snapshot.state.position is Direction.of(order.signed_quantity)
-
-
-def _send_late(desk: Desk, link: Link, order: Order, bot: Bot) -> orders.Outcome:
-    """Send an order that was proven not to have left, while it is young enough and still fits."""
-    claimed, now = desk.monotonic(), desk.now()
-    view = positions.view_of(link, bot.instrument, desk.deadline(READ_TIMEOUT_S))
-    with transaction.atomic():
-        refusal = _late_refusal(desk, order, bot, view)
-        if refusal:
-            return orders.Outcome(OrderStatus.DENIED, note=refusal)
-        claimed = desk.monotonic()
-        waiting = Order.objects.filter(pk=order.pk, status=OrderStatus.PENDING)
-        held = view.quantity_in(order.contract)
-        if not waiting.update(status=OrderStatus.SENT, sent_at=now, position_before=held):
-            # Another recovery claimed it.
-            raise Busy
-        order.status, order.sent_at, order.position_before = OrderStatus.SENT, now, held
-    price = order.decision.alert.close if order.decision else None
-    return orders.send(desk, link, order, price, claimed, desk.deadline(SUBMIT_TIMEOUT_S))
-
-
-def _late_refusal(desk: Desk, order: Order, bot: Bot, view: BrokerView) -> str:
-    """Return why an order that waited must not go any more, "" when it may."""
-    mode, snapshot = mode_for_claim(bot.account, bot), stored(bot.id)
-    after = view.quantity + order.signed_quantity
-    if Direction.of(view.quantity) is snapshot.state.position:
-        return f"Not sent late: the broker holds {view.quantity}, which is the target by now."
-    if order.purpose == OrderPurpose.CLOSE:
-        is_toward_flat = order.signed_quantity * view.quantity < 0 and abs(after) < abs(view.quantity)
-        if mode is TradingMode.HALTED or not is_toward_flat or after * view.quantity < 0:
-            return f"Not sent late: {mode.label}, the broker holds {view.quantity}."
-        return ""
-    fits = abs(after) == bot.size and Direction.of(after) is snapshot.state.position
-    if not fits or order.decision is None:
-        target = snapshot.state.position.value
-        return f"Not sent late: {mode.label}, the target is {target}, the broker holds {view.quantity}."
-    return _gate_refusal(desk, order, order.decision.alert, bot, snapshot, view, mode)
-
-
-def _gate_refusal(
-    desk: Desk, order: Order, alert: Alert, bot: Bot, snapshot: Snapshot, view: BrokerView, mode: TradingMode
-) -> str:
-    """Return what the gate has against an opening that waited, "" when it lets it pass."""
-    records = records_of(bot)
-    others = [other for other in records.unfinished if other.pk != order.pk]
-    records = replace(records, unfinished=others)
-    facts = facts_for(desk, alert, bot, snapshot, snapshot.memory, view, records, desk.now())
-    facts = replace(facts, order=order.signed_quantity, mode=mode.value)
-    refusal = gate.refusal(gate.opening_checks(facts))
-    if refusal:
-        return f"Not sent late: {refusal.code}, {refusal.figures}."
-    _claim(bot.account)
-    return ""
-
-
-def _claim(account: Account) -> None:
-    """Claim the right to open on an account whose bots share a cap. Raises Busy: another bot was faster."""
-    try:
-        if claim := booking.claim_of(account):
-            rows.write(*claim)
-    except Stale as change:
-        raise Busy from change
 
 
 def _alerts(desk: Desk) -> Iterator[Row]:

@@ -8,7 +8,7 @@ from tradedesk.services.audit import note
 from tradedesk.services.desk import READ_TIMEOUT_S, Desk
 from tradedesk.services.orders import Outcome, record
 from tradedesk.services.positions import BrokerView
-from tradedesk.services.recovery import book
+from tradedesk.services.settling import book
 from tradedesk.services.trading_state import lift_reduction
 from tradedesk.stores.positions import Snapshot, seat, stored
 from tradedesk.stores.rows import Stale
@@ -17,7 +17,7 @@ SEAT_WAIT_S = 5.0
 
 
 class CannotAdopt(Exception):
-    """Only a bot's position that differs from the broker's can be adopted."""
+    """Only a bot's position that differs from the broker's can be adopted, and only one in a single month."""
 
 
 def resolve(
@@ -63,6 +63,8 @@ def _adopt(desk: Desk, bot: Bot) -> None:
     link = desk.link(bot.account, timeout_s=READ_TIMEOUT_S)
     with seat(bot.id, wait_s=SEAT_WAIT_S, sleep=desk.sleep) as taken:
         view = positions.view_of(link, bot.instrument, desk.deadline(READ_TIMEOUT_S))
+        if len(view.holdings) > 1:
+            raise CannotAdopt
         taken.snapshot = _book(desk, bot, view)
 
 

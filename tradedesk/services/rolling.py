@@ -14,8 +14,9 @@ from tradedesk.services.choosing import facts_for
 from tradedesk.services.desk import READ_TIMEOUT_S, SUBMIT_TIMEOUT_S, Desk, Link
 from tradedesk.services.positions import BrokerView
 from tradedesk.services.records import Records, records_of
-from tradedesk.services.recovery import book, settle
+from tradedesk.services.recovery import settle
 from tradedesk.services.rolls import due_of
+from tradedesk.services.settling import book
 from tradedesk.stores.positions import Busy, Seat, Snapshot, seat, stored
 from tradedesk.stores.rows import Stale
 

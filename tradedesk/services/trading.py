@@ -1,7 +1,8 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import datetime
+from uuid import UUID
 
 import structlog
 from django.db import DatabaseError, IntegrityError, transaction
@@ -10,7 +11,7 @@ from broker.base import BrokerError
 from strategy import gate
 from strategy.machine import contradictions, fold, remember
 from strategy.trend_filter import with_filter
-from strategy.types import Action, Direction, Event, Indicator, Memory
+from strategy.types import Direction, Event, Indicator, Memory
 from tradedesk.models import (
     Alert,
     Bot,
@@ -23,11 +24,12 @@ from tradedesk.models import (
     OrderStatus,
     Reason,
 )
-from tradedesk.services import booking, incidents, orders, positions, trips
+from tradedesk.services import booking, closings, incidents, orders, positions, settling, trips
 from tradedesk.services.booking import is_left
 from tradedesk.services.choosing import Choice, choose, facts_for, reason_for
 from tradedesk.services.desk import READ_TIMEOUT_S, Deadline, Desk, Link
-from tradedesk.services.positions import BrokerView
+from tradedesk.services.late_orders import send_late
+from tradedesk.services.positions import BrokerView, Holding
 from tradedesk.services.records import QUIET, Records, records_of
 from tradedesk.services.signals import event_of, refusal_of_alert
 from tradedesk.stores.positions import Busy, Seat, Snapshot, Unreadable, seat, stored
@@ -103,6 +105,7 @@ class _Turn:
     deadline: Deadline
     records: Records = QUIET
     seen: tuple[Link | None, BrokerView | None] | None = None
+    called_off: set[UUID] = field(default_factory=set)
 
     def take(self) -> Result:
         """Decide, and again from the top when someone without the seat changed the bot meanwhile."""
@@ -161,7 +164,12 @@ class _Turn:
 
     def _trade(self, memory: Memory) -> Result:
         """Bring the position to the target: read the broker, pass the gate, commit the intent, send once."""
+        if fold(memory).position is self.seat.snapshot.held:
+            # An order in doubt brought it here, and only the records tell which.
+            self.records = records_of(self.bot)
         link, view = self.seen = self.seen or self._look()
+        if link is not None and self._call_off(link, memory):
+            raise Stale
         if link is not None and self.deadline.left_s() < LEAST_TO_SEND_S:
             raise Busy
         before, claimed = self.seat.snapshot, self.desk.monotonic()
@@ -174,22 +182,38 @@ class _Turn:
         if order is None or link is None or view is None:
             return Result(self.bot, decision, self.seat.snapshot)
         self._send(link, view, order, claimed, was_left=is_left(before))
-        is_refused = order.status in (OrderStatus.REJECTED, OrderStatus.DENIED)
-        if is_refused and order.purpose == OrderPurpose.REVERSE:
-            order = self._close_alone(link, view, decision) or order
+        if choice.others or (order.purpose == OrderPurpose.REVERSE and order.status in booking.REFUSED):
+            order = self._send_closings(link, decision) or order
         return Result(self.bot, decision, self.seat.snapshot, order)
 
+    def _call_off(self, link: Link, memory: Memory) -> bool:
+        """End what still works toward a side that the strategy leaves; return whether there was anything.
+
+        Only then is it known how much there is to close.
+        """
+        target = fold(memory).position
+        left = [
+            order
+            for order in self.records.unfinished
+            if settling.works_elsewhere(order, target) and order.pk not in self.called_off
+        ]
+        for order in left:
+            self.called_off.add(order.pk)
+            settling.end(self.desk, link, order, self.bot, self.deadline)
+        return bool(left)
+
     def _commit(self, choice: Choice, view: BrokerView | None) -> tuple[Decision, Order | None]:
-        """Write the decision, the bot's next version and the claimed order in one transaction."""
+        """Write the decision, the bot's next version and its orders, one of them claimed, in one go."""
         before, now = self.seat.snapshot, self.desk.now()
         after = self._after(choice, now)
         decision = self._decision(choice, after, now)
-        order = self._intent(decision, choice, view, 0, now) if choice.quantity and view else None
+        order = self._intent(decision, choice, view, now) if choice.quantity and view else None
         with self._watching(choice, before, after, view, now):
             if order is None:
                 booking.write_idle(before, after, decision)
             else:
-                booking.write(self.bot, before, after, decision, order, self.records)
+                others = [self._closing_of(holding, decision, now) for holding in choice.others]
+                booking.write(self.bot, before, after, decision, order, self.records, others)
         self.seat.snapshot = after
         return decision, order
 
@@ -216,7 +240,7 @@ class _Turn:
     ) -> Iterator[None]:
         """Keep the incidents in step with the decision written inside; as a rule none is concerned."""
         events = contradictions(choice.memory) if choice.memory is not None else ()
-        differs = view is not None and view.quantity != before.quantity
+        differs = view is not None and not view.agrees_with(before.quantity, before.contract)
         is_watched = not choice.quantity and (is_left(before) or is_left(after))
         if not (events or differs or is_watched or choice.trip):
             yield
@@ -226,15 +250,13 @@ class _Turn:
             if events:
                 _note_contradiction(self.bot, events, now)
             if differs and view is not None:
-                booking.open_mismatch(self.bot, before.quantity, view.quantity, now)
+                booking.open_mismatch(self.bot, before, view, now)
             if is_watched:
                 booking.watch_target(self.bot, after, now=now, why=choice.reason.value)
             if choice.trip:
                 trips.halt_bot(self.bot, choice.trip, now)
 
-    def _intent(
-        self, decision: Decision, choice: Choice, view: BrokerView, attempt: int, now: datetime
-    ) -> Order:
+    def _intent(self, decision: Decision, choice: Choice, view: BrokerView, now: datetime) -> Order:
         return Order(
             account=self.bot.account,
             bot=self.bot,
@@ -243,14 +265,21 @@ class _Turn:
             contract=choice.contract,
             side=OrderSide.BUY if choice.quantity > 0 else OrderSide.SELL,
             quantity=abs(choice.quantity),
-            client_order_id=orders.client_order_id(
-                self.bot.id, self.alert.event_key or str(self.alert.id), attempt
-            ),
+            client_order_id=orders.client_order_id(self.bot.id, self._key, 0),
             status=OrderStatus.SENT,
             position_before=view.quantity_in(choice.contract),
             created_at=now,
             sent_at=now,
         )
+
+    def _closing_of(self, holding: Holding, decision: Decision, now: datetime) -> Order:
+        month = holding.contract.name
+        identity = orders.client_order_id(self.bot.id, f"{self._key}|{month}", 0)
+        return closings.waiting(decision, self.bot, month, -holding.quantity, identity, now)
+
+    @property
+    def _key(self) -> str:
+        return self.alert.event_key or str(self.alert.id)
 
     def _look(self) -> tuple[Link | None, BrokerView | None]:
         """Return the link and what the broker holds and would trade; None for what could not be read."""
@@ -295,31 +324,24 @@ class _Turn:
                     order.refresh_from_db()
                     return
 
-    def _close_alone(self, link: Link, view: BrokerView, decision: Decision) -> Order | None:
-        """Send the closing half of a reversal that was not carried out as a whole, once, under a new id."""
-        largest = view.largest()
-        if largest is None or self.deadline.left_s() < LEAST_TO_SEND_S:
-            return None
-        claimed, now = self.desk.monotonic(), self.desk.now()
-        choice = Choice(
-            Reason.BROKER_REJECTED,
-            action=Action.EXIT,
-            quantity=-largest.quantity,
-            contract=largest.contract.name,
-        )
-        snapshot, self.records = self.seat.snapshot, records_of(self.bot)
-        facts = self._facts(snapshot.memory, view)
-        if gate.refusal(gate.closing_checks(replace(facts, order=choice.quantity))):
-            return None
-        order = self._intent(decision, choice, view, 1, now)
-        try:
-            after = snapshot.changed(now)
-            booking.write(self.bot, snapshot, after, None, order, self.records)
-        except Stale:
-            return None
-        self.seat.snapshot = after
-        self._send(link, view, order, claimed, was_left=True)
-        return order
+    def _send_closings(self, link: Link, decision: Decision) -> Order | None:
+        """Send the closings of this decision that wait; those that time does not suffice for, recovery sends.
+
+        Returns the last of them.
+        """
+        closing = None
+        for closing in decision.orders.filter(status=OrderStatus.PENDING, sent_at=None).order_by("id"):
+            if self.deadline.left_s() < LEAST_TO_SEND_S:
+                break
+            try:
+                view = positions.view_of(link, self.bot.instrument, self.deadline)
+                outcome = send_late(self.desk, link, closing, self.bot, view, self.deadline)
+            except (BrokerError, Busy) as error:
+                log.info("order.waits", order=str(closing.id), error=str(error))
+                break
+            after = view.moved(closing.contract, outcome.fills) if outcome.fills else None
+            self.seat.snapshot = settling.book(self.desk, closing, self.bot, outcome, after)
+        return closing
 
 
 def _may_be_in_flight(order: Order, now: datetime) -> bool:

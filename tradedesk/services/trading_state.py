@@ -2,6 +2,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import connection
+from django.db.models import Q
 
 from tradedesk.models import (
     Account,
@@ -44,6 +45,12 @@ def is_halted_since(moment: datetime, account: Account, bot: Bot | None) -> bool
     """Tell whether a person halted one of the scopes after a moment. Call it after `mode_for_claim`."""
     halted = TradingState.objects.filter(scope__in=scopes_of(account, bot), mode=TradingMode.HALTED)
     return halted.filter(cause=Cause.PERSON, since__gt=moment).exists()
+
+
+def was_halted_since(moment: datetime, account: Account, bot: Bot) -> bool:
+    """Tell whether a halt of a scope around the bot began or ended since then."""
+    changes = TradingStateChange.objects.filter(scope__in=scopes_of(account, bot), created_at__gte=moment)
+    return changes.filter(Q(old_mode=TradingMode.HALTED) | Q(new_mode=TradingMode.HALTED)).exists()
 
 
 def for_share() -> str:

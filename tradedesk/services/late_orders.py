@@ -1,0 +1,100 @@
+from dataclasses import replace
+
+from django.db import transaction
+
+from strategy import gate
+from strategy.types import Direction
+from tradedesk.models import Account, Alert, Bot, Order, OrderPurpose, OrderStatus, Reason, TradingMode
+from tradedesk.services import booking, orders
+from tradedesk.services.choosing import facts_for
+from tradedesk.services.desk import Deadline, Desk, Link
+from tradedesk.services.positions import BrokerView
+from tradedesk.services.records import records_of
+from tradedesk.services.trading_state import mode_for_claim, was_halted_since
+from tradedesk.stores import rows
+from tradedesk.stores.positions import Busy, Snapshot, stored
+from tradedesk.stores.rows import Stale
+
+
+def send_late(
+    desk: Desk, link: Link, order: Order, bot: Bot, view: BrokerView, deadline: Deadline
+) -> orders.Outcome:
+    """Send an order that waits and was proven not to have left, while it still fits what the broker shows.
+
+    An opening must be young enough too. A closing is sized anew. Raises Busy when another process sends it,
+    or when another closing has to end first.
+    """
+    with transaction.atomic():
+        refusal = _refusal(desk, order, bot, view)
+        if refusal:
+            return orders.Outcome(OrderStatus.DENIED, note=refusal)
+        claimed, now = desk.monotonic(), desk.now()
+        waiting = Order.objects.filter(pk=order.pk, status=OrderStatus.PENDING)
+        held = view.quantity_in(order.contract)
+        if not waiting.update(
+            status=OrderStatus.SENT, sent_at=now, position_before=held, quantity=order.quantity
+        ):
+            raise Busy
+        order.status, order.sent_at, order.position_before = OrderStatus.SENT, now, held
+    price = order.decision.alert.close if order.decision else None
+    return orders.send(desk, link, order, price, claimed, deadline)
+
+
+def _refusal(desk: Desk, order: Order, bot: Bot, view: BrokerView) -> str:
+    """Return why an order that waited must not go any more, "" when it may."""
+    mode, snapshot = mode_for_claim(bot.account, bot), stored(bot.id)
+    is_closing, target = order.purpose == OrderPurpose.CLOSE, snapshot.state.position
+    held = view.quantity_in(order.contract) if is_closing else view.quantity
+    if Direction.of(held) is target:
+        return f"Not sent late: the broker holds {held}, which is the target by now."
+    after = held + order.signed_quantity
+    fits = is_closing or (abs(after) == bot.size and Direction.of(after) is target)
+    if not fits or order.decision is None:
+        return f"Not sent late: {mode.label}, the target is {target.value}, the broker holds {held}."
+    if was_halted_since(order.decision.created_at, bot.account, bot):
+        return "Not sent late: trading was halted meanwhile."
+    refuse = _refusal_of_closing if is_closing else _refusal_of_opening
+    refusal = refuse(desk, order, order.decision.alert, bot, snapshot, view, mode)
+    return f"Not sent late: {refusal.code}, {refusal.figures}." if refusal else ""
+
+
+def _refusal_of_opening(
+    desk: Desk, order: Order, alert: Alert, bot: Bot, snapshot: Snapshot, view: BrokerView, mode: TradingMode
+) -> gate.Check | None:
+    """Return what the gate has against an opening that waited, None when it lets it pass."""
+    records = records_of(bot)
+    others = [other for other in records.unfinished if other.pk != order.pk]
+    records = replace(records, unfinished=others)
+    facts = facts_for(desk, alert, bot, snapshot, snapshot.memory, view, records, desk.now())
+    facts = replace(facts, order=order.signed_quantity, mode=mode.value)
+    refusal = gate.refusal(gate.opening_checks(facts))
+    if refusal is None:
+        _claim(bot.account)
+    return refusal
+
+
+def _refusal_of_closing(
+    desk: Desk, order: Order, alert: Alert, bot: Bot, snapshot: Snapshot, view: BrokerView, mode: TradingMode
+) -> gate.Check | None:
+    """Give a closing that waited the size of what is held; return what the gate has against it, or None."""
+    held = view.quantity_in(order.contract)
+    if order.signed_quantity * held < 0:
+        order.quantity = abs(held)
+    records = records_of(bot)
+    others = [other for other in records.unfinished if other.pk != order.pk]
+    records = replace(records, unfinished=[other for other in others if other.contract == order.contract])
+    facts = facts_for(desk, alert, bot, snapshot, snapshot.memory, view, records, desk.now())
+    facts = replace(facts, held=held, order=order.signed_quantity, mode=mode.value)
+    refusal = gate.refusal(gate.closing_checks(facts))
+    if refusal is not None and refusal.code == Reason.ORDER_UNCONFIRMED:
+        raise Busy("another closing has no end yet")
+    return refusal
+
+
+def _claim(account: Account) -> None:
+    """Claim the right to open on an account whose bots share a cap. Raises Busy: another bot was faster."""
+    try:
+        if claim := booking.claim_of(account):
+            rows.write(*claim)
+    except Stale as change:
+        raise Busy from change
