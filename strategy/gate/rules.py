@@ -44,6 +44,8 @@ OPENING = (
     Rule("P3", "CONTRACT_UNKNOWN", "terms of the contract", "on", verdicts.contract_confirmed),
     Rule("P3", "CONTRACT_ROLLED", "month held and front month", "on", verdicts.contract_is_front),
     Rule("P3", "CONTRACT_MISMATCH", "contract of the chart", "on", verdicts.contract_matches_chart),
+    Rule("Q5", "NO_STOP_PRICE", "price of the stop that goes along", "on", verdicts.stop_priced),
+    Rule("P4", "RISK_SIZE", "contracts that the risk allows", "off", verdicts.risk_allows),
     Rule("P4", "ORDER_SIZE", "contracts of the order", "size, and what is closed", verdicts.order_size),
     Rule("P5", "MAX_POSITION", "position of the bot afterwards", "size", verdicts.within_limit),
     Rule("P5", "MAX_ACCOUNT_POSITION", "contracts of the account afterwards", "3", verdicts.within_account),

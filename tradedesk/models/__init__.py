@@ -5,11 +5,12 @@ from tradedesk.models.controls import AuditEntry, Cause, TradingMode, TradingSta
 from tradedesk.models.decisions import Decision
 from tradedesk.models.incidents import Incident, IncidentKind
 from tradedesk.models.notices import Notice, NoticeKind, Watermark
-from tradedesk.models.orders import OPEN_STATUSES, Fill, Order, OrderPurpose, OrderSide, OrderStatus
+from tradedesk.models.orders import LEGS, OPEN_STATUSES, Fill, Order, OrderPurpose, OrderSide, OrderStatus
 from tradedesk.models.reasons import REMEDIES, Reason
 from tradedesk.models.task_runs import TaskRun
 
 __all__ = [
+    "LEGS",
     "OPEN_STATUSES",
     "REMEDIES",
     "Account",

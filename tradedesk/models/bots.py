@@ -1,14 +1,15 @@
 from datetime import time
+from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 
 from tradedesk.models.calendar import SessionRule
 from tradedesk.models.controls import TradingMode, TradingState
 from tradedesk.models.ids import new_id
-from tradedesk.models.limits import ACCOUNT_DEFAULTS, BOT_DEFAULTS, Limits, dollars, whole
+from tradedesk.models.limits import ACCOUNT_DEFAULTS, BOT_DEFAULTS, Limits, dollars, points, whole
 
 
 class Environment(models.TextChoices):
@@ -230,6 +231,19 @@ class Bot(Limits):
     max_position = models.PositiveIntegerField(
         null=True, blank=True, validators=[MinValueValidator(1)], help_text="Empty: the same as size."
     )
+    stop_points = points(
+        "Points from the alert's close to the stop that goes to the broker with each opening. Empty: no stop."
+    )
+    target_points = points("Points from the alert's close to a target that goes with the stop. Empty: none.")
+    risk_percent = models.DecimalField(
+        max_digits=5,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(Decimal("0.01")), MaxValueValidator(100)],
+        help_text="Percent of the account's value that the stop may cost. It sets the contracts of an opening, "
+        "up to the largest position. Empty: the size.",
+    )
     daily_loss = dollars("Dollars lost by round trips since 17:00 Chicago, after which nothing opens.")
     enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -241,6 +255,11 @@ class Bot(Limits):
                 fields=["account", "instrument"], name="one_bot_per_account_and_instrument"
             ),
             models.CheckConstraint(condition=models.Q(size__gte=1), name="bot_size_at_least_one"),
+            models.CheckConstraint(
+                condition=models.Q(stop_points__isnull=False)
+                | models.Q(target_points__isnull=True, risk_percent__isnull=True),
+                name="bot_stop_before_target_and_risk",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -250,6 +269,11 @@ class Bot(Limits):
     def position_limit(self) -> int:
         """Largest |position| in contracts that an opening of this bot may reach."""
         return self.size if self.max_position is None else self.max_position
+
+    @property
+    def has_stop(self) -> bool:
+        """Tell whether openings of this bot go out with a protective stop."""
+        return self.stop_points is not None
 
     @transaction.atomic
     def save(self, *args: Any, **kwargs: Any) -> None:

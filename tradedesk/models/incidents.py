@@ -14,6 +14,7 @@ class IncidentKind(models.TextChoices):
     ACCOUNT_CHANGED = "ACCOUNT_CHANGED", "The login leads to another account than was signed off"
     FOREIGN_POSITION = "FOREIGN_POSITION", "A position at the broker belongs to no bot"
     HEARTBEAT_MISSED = "HEARTBEAT_MISSED", "Two heartbeats of the alerts are missing"
+    STOP_MISSING = "STOP_MISSING", "A position has no fitting stop at the broker"
     NOT_FLAT = "NOT_FLAT", "An account is not flat at its flat-by time"
 
 

@@ -40,6 +40,10 @@ TEXTS: dict[IncidentKind, tuple[str, str]] = {
         "Openings of this bot",
         "Look at the alerts in TradingView: one may have ended or stopped. The next heartbeat closes this.",
     ),
+    IncidentKind.STOP_MISSING: (
+        "",
+        "Look at the bot's orders at the broker. The desk places the stop once more, then closes the position.",
+    ),
     IncidentKind.NOT_FLAT: (
         "",
         "Close the position at the broker now, or flatten the account here. The desk keeps trying.",
