@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
@@ -9,6 +10,7 @@ from tradedesk.models import (
     Bot,
     BotState,
     Decision,
+    Fill,
     Incident,
     IncidentKind,
     Order,
@@ -34,9 +36,17 @@ def store(before: Snapshot, after: Snapshot) -> None:
 
 
 def write(
-    bot: Bot, before: Snapshot, after: Snapshot, decision: Decision | None, order: Order, records: Records
+    bot: Bot,
+    before: Snapshot,
+    after: Snapshot,
+    decision: Decision | None,
+    order: Order,
+    records: Records,
+    along: Sequence[Order] = (),
 ) -> None:
     """Write an order, claimed to be sent at once, with its decision and the bot's next version.
+
+    `along` are orders that go with it, or that wait for it.
 
     Raises Stale when the bot is not at that version any more, or the records are not those that the order
     was let pass on: trading halted in between, say, or another bot took what an account's cap left.
@@ -45,8 +55,23 @@ def write(
     is_opening = order.purpose in (OrderPurpose.OPEN, OrderPurpose.REVERSE)
     claim = claim_of(bot.account) if is_opening else []
     rows.write(
-        *claim, unchanged(bot, records), *_next_version(before, after), *decided, rows.insertion(order)
+        *claim, unchanged(bot, records), *_next_version(before, after), *decided, *map(rows.insertion, (order, *along))
     )
+
+
+def write_claim(bot: Bot, order: Order, legs: Sequence[Order], records: Records, now: datetime) -> None:
+    """Claim an opening that waited, with its legs, to be sent at once. Raises Stale as `write` does."""
+    claimed = {"status": OrderStatus.SENT, "sent_at": now}
+    rows.write(
+        *claim_of(bot.account),
+        unchanged(bot, records),
+        *(
+            rows.change(Order, {"id": waiting.id, "status": OrderStatus.PENDING}, claimed)
+            for waiting in (order, *legs)
+        ),
+    )
+    for waiting in (order, *legs):
+        waiting.status, waiting.sent_at = OrderStatus.SENT, now
 
 
 def claim_of(account: Account) -> list[Statement]:
@@ -76,16 +101,20 @@ def book(
     now: datetime,
     *,
     was_left: bool,
+    legs: Sequence[Order] = (),
 ) -> Snapshot:
-    """Store an outcome on the order just sent, its fills and the bot; return the bot's next version.
+    """Store an outcome on the order just sent, its legs, its fills and the bot; return the bot's next version.
 
     `was_left` says that the bot's position had no place in its target before this decision already.
     Raises Stale when someone changed the bot in between, or recovery settled the order.
     """
     after = _after_outcome(alert, before, view, order, outcome, now)
-    sent = {"id": order.id, "status": OrderStatus.SENT}
+    outcomes = [(order, outcome), *orders.outcomes_of_legs(legs, outcome)]
     statements = [
-        rows.change(Order, sent, orders.advance(order, outcome, now)),
+        *(
+            rows.change(Order, {"id": sent.id, "status": OrderStatus.SENT}, orders.advance(sent, of_it, now))
+            for sent, of_it in outcomes
+        ),
         *(rows.insertion(fill) for fill in orders.fill_rows(order, outcome, bot, now)),
         *_next_version(before, after),
     ]
@@ -161,6 +190,22 @@ def as_held(before: Snapshot, view: BrokerView, now: datetime) -> Snapshot:
         average_price=largest.average_price if largest else None,
         contract=largest.contract.name if largest else "",
     )
+
+
+def after_fills(
+    before: Snapshot, fills: Sequence[Fill], view: BrokerView, contract: str, now: datetime
+) -> Snapshot:
+    """Return the bot's next version after fills that were not booked, by the broker's view of them.
+
+    A closing sized from the broker may have counted them; any other difference is somebody else's trade and
+    stays one.
+    """
+    held = as_held(before, view, now)
+    expected = before.quantity + sum(fill.signed_quantity for fill in fills)
+    if held.quantity in (before.quantity, expected):
+        return held
+    month = contract if expected else ""
+    return before.changed(now, quantity=expected, average_price=held.average_price, contract=month)
 
 
 def open_mismatch(bot: Bot, booked: int, held: int, now: datetime) -> Incident:

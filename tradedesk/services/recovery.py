@@ -183,12 +183,10 @@ def _book_once(
 ) -> Snapshot:
     now = desk.now()
     new_fills = orders.record(order, outcome, bot, now)
-    after = booking.as_held(before, view, now) if view is not None and new_fills else before
-    expected = before.quantity + sum(fill.signed_quantity for fill in new_fills)
-    if new_fills and after.quantity not in (before.quantity, expected):
-        # A closing sized from the broker may have counted the fill; the rest is somebody else's trade.
-        contract = order.contract if expected else ""
-        after = before.changed(now, quantity=expected, average_price=after.average_price, contract=contract)
+    legs.follow_entry(order, outcome, bot, now)
+    after = before
+    if view is not None and new_fills:
+        after = booking.after_fills(before, new_fills, view, order.contract, now)
     if _gives_up_target(order, after) and order.decision is not None:
         is_lost = order.status == OrderStatus.LOST
         code = Reason.ORDER_UNCONFIRMED if is_lost else Reason.BROKER_REJECTED

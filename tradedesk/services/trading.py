@@ -1,5 +1,5 @@
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -22,10 +22,11 @@ from tradedesk.models import (
     OrderStatus,
     Reason,
 )
-from tradedesk.services import booking, incidents, orders, positions, trips
+from tradedesk.services import booking, incidents, legs, orders, positions, trips
 from tradedesk.services.booking import is_left
 from tradedesk.services.choosing import Choice, choose, facts_for, reason_for
 from tradedesk.services.desk import READ_TIMEOUT_S, Deadline, Desk, Link
+from tradedesk.services.intents import Intents, intents_of
 from tradedesk.services.positions import BrokerView
 from tradedesk.services.records import QUIET, Records, records_of
 from tradedesk.services.signals import event_of, refusal_of_alert
@@ -132,7 +133,7 @@ class _Turn:
     def _is_in_doubt(self, memory: Memory) -> bool:
         """Tell whether the target moved to what is booked while an order may have moved what is held."""
         has_moved = fold(memory).position is not self.seat.snapshot.state.position
-        return has_moved and Order.objects.filter(bot=self.bot, settled_at=None).exists()
+        return has_moved and Order.objects.unfinished().filter(bot=self.bot).exists()
 
     def _is_on_its_way(self, memory: Memory) -> bool:
         """Tell whether an order works already toward a target that the event leaves where it was."""
@@ -140,7 +141,7 @@ class _Turn:
         if target in (Direction.NONE, before.held) or target is not before.state.position:
             return False
         side = OrderSide.BUY if target is Direction.LONG else OrderSide.SELL
-        return Order.objects.filter(bot=self.bot, settled_at=None, side=side).exists()
+        return Order.objects.unfinished().filter(bot=self.bot, side=side).exists()
 
     def _stand(self, choice: Choice) -> Result:
         """Store a decision that sends nothing."""
@@ -157,34 +158,65 @@ class _Turn:
         link, view = self.seen = self.seen or self._look()
         if link is not None and self.deadline.left_s() < LEAST_TO_SEND_S:
             raise Busy
+        if self.bot.has_stop and self.records is QUIET:
+            # A stop is cancelled only for an order that may really leave.
+            self.records = records_of(self.bot)
         before, claimed = self.seat.snapshot, self.desk.monotonic()
         choice = choose(self.alert, self.bot, memory, before, view, self._facts(memory, view))
         if not choice.quantity and "rules" in choice.detail and self.records is QUIET:
             # An order's own statement checks the records; a refusal has to read them, for it keeps them.
             self.records = records_of(self.bot)
             choice = choose(self.alert, self.bot, memory, before, view, self._read_facts(memory, view))
-        decision, order = self._commit(choice, view)
-        if order is None or link is None or view is None:
+        if self.bot.has_stop and link is not None and view is not None:
+            self._put_legs_away(link, view, choice)
+        decision, intents = self._commit(choice, view)
+        if intents is None or link is None or view is None:
             return Result(self.bot, decision, self.seat.snapshot)
-        self._send(link, view, order, claimed, was_left=is_left(before))
+        order, legs = intents.first, () if intents.opening else intents.legs
+        self._send(link, view, order, claimed, was_left=is_left(before), legs=legs)
+        if intents.opening is not None:
+            self._open_after(link, intents.opening, intents.legs, memory)
+            return Result(self.bot, decision, self.seat.snapshot, intents.opening)
         is_refused = order.status in (OrderStatus.REJECTED, OrderStatus.DENIED)
         if is_refused and order.purpose == OrderPurpose.REVERSE:
             order = self._close_alone(link, view, decision) or order
         return Result(self.bot, decision, self.seat.snapshot, order)
 
-    def _commit(self, choice: Choice, view: BrokerView | None) -> tuple[Decision, Order | None]:
+    def _put_legs_away(self, link: Link, view: BrokerView, choice: Choice) -> None:
+        """Cancel the legs before an order leaves, or book what they filled where the position differs.
+
+        Raises Stale after that, for what is held may have changed; Busy where the broker leaves it open.
+        """
+        try:
+            if choice.quantity and legs.clear(self.desk, link, self.bot, self.deadline):
+                raise Stale
+            if not choice.quantity and view.quantity != self.seat.snapshot.quantity:
+                legs.settle(self.desk, link, self.bot, self.deadline)
+                if stored(self.bot.id).version != self.seat.snapshot.version:
+                    raise Stale
+        except BrokerError as error:
+            log.warning("legs.unknown", bot=self.bot.slug, error=str(error))
+            raise Busy from error
+
+    def _commit(self, choice: Choice, view: BrokerView | None) -> tuple[Decision, Intents | None]:
         """Write the decision, the bot's next version and the claimed order in one transaction."""
         before, now = self.seat.snapshot, self.desk.now()
         after = self._after(choice, now)
         decision = self._decision(choice, after, now)
-        order = self._intent(decision, choice, view, 0, now) if choice.quantity and view else None
+        intents = None
+        if choice.quantity and view:
+            intents = intents_of(
+                choice, view.quantity, lambda part, attempt: self._intent(decision, part, view, attempt, now)
+            )
         with self._watching(choice, before, after, view, now):
-            if order is None:
+            if intents is None:
                 booking.write_idle(before, after, decision)
             else:
-                booking.write(self.bot, before, after, decision, order, self.records)
+                booking.write(
+                    self.bot, before, after, decision, intents.first, self.records, intents.others
+                )
         self.seat.snapshot = after
-        return decision, order
+        return decision, intents
 
     def _after(self, choice: Choice, now: datetime) -> Snapshot:
         before = self.seat.snapshot
@@ -264,14 +296,31 @@ class _Turn:
         now = self.desk.now()
         return facts_for(self.desk, self.alert, self.bot, self.seat.snapshot, memory, view, self.records, now)
 
-    def _send(self, link: Link, view: BrokerView, order: Order, claimed: float, *, was_left: bool) -> None:
-        """Send a claimed order once and book what came of it on the order, the fills and the bot."""
-        outcome = orders.send(self.desk, link, order, self.alert.close, claimed, self.deadline)
+    def _send(
+        self,
+        link: Link,
+        view: BrokerView,
+        order: Order,
+        claimed: float,
+        *,
+        was_left: bool,
+        legs: Sequence[Order] = (),
+    ) -> None:
+        """Send a claimed order once and book what came of it on the order, its legs, the fills and the bot."""
+        outcome = orders.send(self.desk, link, order, self.alert.close, claimed, self.deadline, legs)
         while True:
             before = self.seat.snapshot
             try:
                 self.seat.snapshot = booking.book(
-                    self.alert, self.bot, before, view, order, outcome, self.desk.now(), was_left=was_left
+                    self.alert,
+                    self.bot,
+                    before,
+                    view,
+                    order,
+                    outcome,
+                    self.desk.now(),
+                    was_left=was_left,
+                    legs=legs,
                 )
                 return
             except (Stale, IntegrityError) as change:
@@ -287,6 +336,26 @@ class _Turn:
                     # Recovery asked the broker about this order meanwhile and booked what it heard.
                     order.refresh_from_db()
                     return
+
+    def _open_after(self, link: Link, opening: Order, legs: Sequence[Order], memory: Memory) -> None:
+        """Send the opening half of a reversal once the closing half has left the position flat.
+
+        What does not leave here stays pending: recovery sends it while it is young enough, or gives it up.
+        """
+        if self.seat.snapshot.quantity or self.deadline.left_s() < LEAST_TO_SEND_S:
+            return
+        claimed, (_, view) = self.desk.monotonic(), self._look()
+        records = records_of(self.bot)
+        others = [order for order in records.unfinished if order.pk != opening.pk]
+        self.records = replace(records, unfinished=others)
+        facts = replace(
+            self._read_facts(memory, view), order=opening.signed_quantity, size=opening.quantity
+        )
+        if view is None or gate.refusal(gate.opening_checks(facts)):
+            return
+        with suppress(Stale):
+            booking.write_claim(self.bot, opening, legs, records, self.desk.now())
+            self._send(link, view, opening, claimed, was_left=False, legs=legs)
 
     def _close_alone(self, link: Link, view: BrokerView, decision: Decision) -> Order | None:
         """Send the closing half of a reversal that was not carried out as a whole, once, under a new id."""
