@@ -413,7 +413,8 @@ any_facts = st.builds(
     held=st.none() | st.integers(-3, 3),
     booked=st.integers(-3, 3),
     order=st.integers(-6, 6),
-    size=st.integers(1, 3),
+    size=st.none() | st.integers(0, 3),
+    has_stop_price=st.sampled_from([True, True, False, None]),
     limit=st.integers(0, 5),
     age_s=st.none() | st.floats(0, 200),
     max_age_s=st.sampled_from([0, 60]),
@@ -465,7 +466,7 @@ def entries(draw: st.DrawFn) -> Facts:
     names = draw(st.sets(st.sampled_from(FIGURES), max_size=3))
     entry = replace(ENTRY, **{name: getattr(other, name) for name in names})
     order = draw(st.integers(-3, 3))
-    return replace(entry, booked=entry.held, order=order, limit=max(entry.limit, entry.size))
+    return replace(entry, booked=entry.held, order=order, limit=max(entry.limit, entry.size or 0))
 
 
 @given(facts=any_facts)
@@ -483,8 +484,9 @@ def test_closing_that_passes_never_leaves_more_or_the_other_side(facts: Facts) -
 def test_opening_that_passes_satisfies_every_limit(facts: Facts) -> None:
     if code(opening_checks(facts)) is not None:
         return
-    assert facts.held is not None
+    assert facts.held is not None and facts.size is not None
     assert (facts.mode, facts.enabled, facts.reconciled) == ("ACTIVE", True, True)
+    assert facts.has_stop_price
     after = facts.held + (facts.working or 0) + facts.order
     assert 1 <= abs(facts.order) <= abs(facts.held) + facts.size
     assert abs(after) <= facts.limit

@@ -241,8 +241,8 @@ class Bot(Limits):
         null=True,
         blank=True,
         validators=[MinValueValidator(Decimal("0.01")), MaxValueValidator(100)],
-        help_text="Percent of the account's value that the stop may cost. It sets the contracts of an opening, "
-        "up to the largest position. Empty: the size.",
+        help_text="Percent of the account's value that the stop may cost. It sets the contracts of an "
+        "opening, up to the largest position. Empty: the size.",
     )
     daily_loss = dollars("Dollars lost by round trips since 17:00 Chicago, after which nothing opens.")
     enabled = models.BooleanField(default=True)

@@ -55,7 +55,11 @@ def write(
     is_opening = order.purpose in (OrderPurpose.OPEN, OrderPurpose.REVERSE)
     claim = claim_of(bot.account) if is_opening else []
     rows.write(
-        *claim, unchanged(bot, records), *_next_version(before, after), *decided, *map(rows.insertion, (order, *along))
+        *claim,
+        unchanged(bot, records),
+        *_next_version(before, after),
+        *decided,
+        *map(rows.insertion, (order, *along)),
     )
 
 
@@ -103,7 +107,7 @@ def book(
     was_left: bool,
     legs: Sequence[Order] = (),
 ) -> Snapshot:
-    """Store an outcome on the order just sent, its legs, its fills and the bot; return the bot's next version.
+    """Store an outcome on the order just sent, its legs, its fills and the bot; return the next version.
 
     `was_left` says that the bot's position had no place in its target before this decision already.
     Raises Stale when someone changed the bot in between, or recovery settled the order.

@@ -1,6 +1,6 @@
 """The stop and the target that go to the broker with an opening, as intents and as what became of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -12,8 +12,6 @@ from strategy.types import Direction
 from tradedesk.models import Bot, Order, OrderPurpose, OrderSide, OrderStatus
 from tradedesk.services.desk import Link
 
-OTHER_SIDE = {OrderSide.BUY: OrderSide.SELL, OrderSide.SELL: OrderSide.BUY}
-
 
 def bracket_of(bot: Bot, reference: Decimal | None, side: Direction) -> Bracket | None:
     """Return the prices that close a position of the bot; None where it has no stop, or that no price."""
@@ -23,22 +21,50 @@ def bracket_of(bot: Bot, reference: Decimal | None, side: Direction) -> Bracket 
 
 
 def legs_of(entry: Order, prices: Bracket) -> list[Order]:
-    """Return the stop, and the target if there is one, of an opening, not yet written."""
+    """Return the stop, and the target if there is one, that go with an opening, not yet written."""
+    assert entry.bot is not None
+    return legs_for(
+        entry.bot,
+        prices,
+        entry=entry,
+        contract=entry.contract,
+        held=entry.signed_quantity,
+        name=entry.client_order_id,
+        status=OrderStatus(entry.status),
+        now=entry.created_at,
+    )
+
+
+def legs_for(
+    bot: Bot,
+    prices: Bracket,
+    *,
+    entry: Order | None,
+    contract: str,
+    held: int,
+    name: str,
+    status: OrderStatus,
+    now: datetime,
+) -> list[Order]:
+    """Return the stop, and the target if there is one, that close `held` signed contracts, not yet written.
+
+    Our ids of them begin with `name`.
+    """
     wanted = {OrderPurpose.STOP: prices.stop, OrderPurpose.TARGET: prices.target}
     return [
         Order(
-            account=entry.account,
-            bot=entry.bot,
+            account=bot.account,
+            bot=bot,
             entry=entry,
             purpose=purpose,
-            contract=entry.contract,
-            side=OTHER_SIDE[OrderSide(entry.side)],
-            quantity=entry.quantity,
+            contract=contract,
+            side=OrderSide.SELL if held > 0 else OrderSide.BUY,
+            quantity=abs(held),
             price=price,
-            client_order_id=f"{entry.client_order_id}-{purpose.value}",
-            status=entry.status,
-            created_at=entry.created_at,
-            sent_at=entry.sent_at,
+            client_order_id=f"{name}-{purpose.value}",
+            status=status,
+            created_at=now,
+            sent_at=now if status is OrderStatus.SENT else None,
         )
         for purpose, price in wanted.items()
         if price is not None

@@ -59,7 +59,7 @@ def kept(account: Account, now: datetime) -> Kept:
 
 
 def watch(desk: Desk, link: Link, account: Account) -> None:
-    """Read an account's figures where one of its limits or a bot's risk needs them, and keep them with their time.
+    """Read an account's figures where a limit or a bot's risk needs them, and keep them with their time.
 
     A loss or a drawdown at its limit lets the account only reduce from then on. Figures that cannot be read
     stay as they are and grow old, which stops openings.

@@ -98,12 +98,18 @@ def _round_of(
 ) -> bool:
     root = state.bot.instrument.root if state.bot else None
     settle_account(desk, link, account)
-    working = _cancel_working(link, root, deadline, {order.broker_order_id for order in result.orders})
     held = [
         (contract, row)
         for contract, row in positions.open_positions(link, deadline)
         if root in (None, contract.product)
     ]
+    # What protects a position is cancelled once it is closed: a closing that fails must not leave it bare.
+    legs_held = Order.objects.open_legs().filter(
+        account=account, contract__in=[month.name for month, _ in held]
+    )
+    spared = {leg.broker_order_id for leg in legs_held}
+    spared |= {order.broker_order_id for order in result.orders}
+    working = _cancel_working(link, root, deadline, spared)
     for contract, row in held:
         result.positions.append(
             {"account": account.name, "contract": contract.name, "quantity": row.quantity}
@@ -112,14 +118,14 @@ def _round_of(
     return not held and not working
 
 
-def _cancel_working(link: Link, root: str | None, deadline: Deadline, own: set[int | None]) -> int:
+def _cancel_working(link: Link, root: str | None, deadline: Deadline, spared: set[int | None]) -> int:
     """Ask for every working order in the scope to be cancelled, and return how many there were."""
     found = 0
     for order in link.broker.working_orders(link.account.id, timeout_s=deadline.left_s(READ_TIMEOUT_S)):
         if root is not None and not _is_of(link, order, root, deadline):
             continue
         found += 1
-        if order.id in own:
+        if order.id in spared:
             continue
         try:
             link.broker.cancel(order.id, timeout_s=deadline.left_s(READ_TIMEOUT_S))
@@ -183,7 +189,7 @@ def _send_closing(
         ours.filter(status=OrderStatus.PENDING).update(
             status=OrderStatus.DENIED, settled_at=now, note="A flatten took its place."
         )
-        closings = ours.filter(settled_at=None).exclude(purpose=OrderPurpose.OPEN)
+        closings = ours.unfinished().exclude(purpose=OrderPurpose.OPEN)
         # What settled since the read may have moved what was read: the next round reads again.
         moved = ours.filter(settled_at__gte=read_at).exclude(status=OrderStatus.DENIED)
         if not held or closings.exists() or moved.exists():

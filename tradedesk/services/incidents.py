@@ -42,7 +42,7 @@ TEXTS: dict[IncidentKind, tuple[str, str]] = {
     ),
     IncidentKind.STOP_MISSING: (
         "",
-        "Look at the bot's orders at the broker. The desk places the stop once more, then closes the position.",
+        "Look at the bot's orders at the broker. The desk puts the stop back once, then closes the position.",
     ),
     IncidentKind.NOT_FLAT: (
         "",

@@ -88,7 +88,8 @@ def send(
 ) -> Outcome:
     """Send a claimed order once, read its fills for a short while, and return what is known.
 
-    `legs` go with it in the same message. `claimed` is the monotonic time before the claim. Nothing here writes to the database.
+    `legs` go with it in the same message. `claimed` is the monotonic time before the claim. Nothing here
+    writes to the database.
     """
     message = OrderRequest(
         account_id=link.account.id,

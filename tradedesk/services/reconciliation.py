@@ -7,7 +7,7 @@ from django.db import transaction
 
 from broker.base import BrokerContract, BrokerPosition
 from tradedesk.models import Account, Bot, Cause, Incident, IncidentKind, Order, TradingMode, TradingState
-from tradedesk.services import booking, cash, incidents, positions
+from tradedesk.services import booking, cash, incidents, legs, positions, protection
 from tradedesk.services.desk import READ_TIMEOUT_S, Desk, Link
 from tradedesk.services.trading_state import lift_reduction, set_mode
 from tradedesk.stores.positions import seat, stored
@@ -78,14 +78,19 @@ class _Look:
 def _look_at(desk: Desk, link: Link, bot: Bot) -> _Look:
     """Compare a bot's booked position with the broker's.
 
-    From the bot's seat, so that no order of the desk moves the position meanwhile. A bot with an order whose
+    From the bot's seat, so that no order of the desk moves the position meanwhile. Fills of its stop are
+    booked first; a stop that does not fit is mended where the position does. A bot with an order whose
     end is not known is left alone: the order may explain any difference. Raises Busy.
     """
     with seat(bot.id, wait_s=SEAT_WAIT_S, sleep=desk.sleep) as taken:
-        if Order.objects.filter(bot=bot, settled_at=None).exists():
+        if Order.objects.unfinished().filter(bot=bot).exists():
             return _Look(is_settled=False)
+        standing = legs.settle(desk, link, bot, desk.deadline(READ_TIMEOUT_S))
         taken.snapshot = stored(bot.id)
         view = positions.view_of(link, bot.instrument, desk.deadline(READ_TIMEOUT_S))
+        if view.quantity == taken.snapshot.quantity:
+            protection.keep(desk, link, bot, view, standing)
+            taken.snapshot = stored(bot.id)
         booking.watch_target(bot, taken.snapshot, now=desk.now())
     booked = taken.snapshot.quantity
     if view.quantity == booked:

@@ -11,8 +11,8 @@ from tradedesk.stores.rows import Statement
 
 @dataclass(frozen=True)
 class Records:
-    """What the database says about a bot: the modes of its scopes, its orders without an end but for legs, and
-    the kinds of the incidents that are open.
+    """What the database says about a bot: the modes of its scopes, its orders without an end, legs aside,
+    and the kinds of the incidents that are open.
     """
 
     modes: Sequence[str]

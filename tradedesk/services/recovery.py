@@ -21,7 +21,7 @@ from tradedesk.models import (
     Reason,
     TradingMode,
 )
-from tradedesk.services import booking, orders, positions, trading
+from tradedesk.services import booking, legs, orders, positions, trading
 from tradedesk.services.choosing import facts_for, stood_down
 from tradedesk.services.desk import ANSWER_WITHIN_S, READ_TIMEOUT_S, SUBMIT_TIMEOUT_S, Desk, Link
 from tradedesk.services.positions import BrokerView
@@ -69,12 +69,13 @@ def recover(desk: Desk, *, wait_s: float = 0.0) -> Recovered:
     deadline = desk.deadline(wait_s)
     reconcile_each(desk, _unreconciled(desk))
     settled = {row.subject: row for row in _orders(desk)}
+    legs_settled = list(_legs(desk))
     for pause in ASK_AGAIN_AFTER_S:
         if not any(row.still_open for row in settled.values()) or deadline.left_s() <= 0:
             break
         desk.sleep(deadline.left_s(pause))
         settled |= {row.subject: row for row in _orders(desk)}
-    return Recovered([*settled.values(), *_alerts(desk)])
+    return Recovered([*settled.values(), *legs_settled, *_alerts(desk)])
 
 
 def _unreconciled(desk: Desk) -> list[Account]:
@@ -97,6 +98,11 @@ def settle(desk: Desk, link: Link, order: Order) -> Order:
             return order
         if may_be_on_its_way(desk, order):
             raise Busy
+        if order.is_leg:
+            legs.settle(desk, link, order.bot, desk.deadline(READ_TIMEOUT_S))
+            taken.snapshot = stored(order.bot.id)
+            order.refresh_from_db()
+            return order
         if order.status == OrderStatus.PENDING:
             outcome = _send_late(desk, link, order, order.bot)
         else:
@@ -118,7 +124,8 @@ def may_be_on_its_way(desk: Desk, order: Order) -> bool:
 def _orders(desk: Desk) -> Iterator[Row]:
     before = desk.now() - LEFT_BEHIND_AFTER
     left = (
-        Order.objects.filter(settled_at=None, created_at__lt=before)
+        Order.objects.unfinished()
+        .filter(created_at__lt=before)
         .select_related("account", "bot__account", "bot__instrument", "bot__strategy", "decision__alert")
         .order_by("id")
     )
@@ -131,6 +138,22 @@ def _orders(desk: Desk) -> Iterator[Row]:
             yield Row("order", subject, str(error) or "busy", still_open=True)
             continue
         yield Row("order", subject, order.note or order.status, still_open=order.settled_at is None)
+
+
+def _legs(desk: Desk) -> Iterator[Row]:
+    """Book what became of stops and targets that the broker does not list as working any more."""
+    left = Order.objects.open_legs().filter(created_at__lt=desk.now() - LEFT_BEHIND_AFTER)
+    bots = Bot.objects.filter(pk__in=left.values("bot"))
+    for bot in bots.select_related("account", "instrument", "strategy__instrument"):
+        try:
+            link = desk.link(bot.account, timeout_s=READ_TIMEOUT_S)
+            ended = legs.settle_ended(desk, link, bot)
+        except (BrokerError, Busy, Unreadable, DatabaseError) as error:
+            log.warning("recovery.legs", bot=bot.slug, error=repr(error))
+            yield Row("order", f"stop and target of {bot.slug}", str(error) or "busy", still_open=True)
+            continue
+        for leg in ended:
+            yield Row("order", f"{leg} {leg.client_order_id}", leg.note or leg.status, still_open=False)
 
 
 def _ask(desk: Desk, link: Link, order: Order) -> orders.Outcome:
@@ -216,6 +239,7 @@ def _send_late(desk: Desk, link: Link, order: Order, bot: Bot) -> orders.Outcome
     """Send an order that was proven not to have left, while it is young enough and still fits."""
     claimed, now = desk.monotonic(), desk.now()
     view = positions.view_of(link, bot.instrument, desk.deadline(READ_TIMEOUT_S))
+    along = list(Order.objects.open_legs().filter(entry=order))
     with transaction.atomic():
         refusal = _late_refusal(desk, order, bot, view)
         if refusal:
@@ -226,9 +250,10 @@ def _send_late(desk: Desk, link: Link, order: Order, bot: Bot) -> orders.Outcome
         if not waiting.update(status=OrderStatus.SENT, sent_at=now, position_before=held):
             # Another recovery claimed it.
             raise Busy
+        Order.objects.filter(pk__in=[leg.pk for leg in along]).update(status=OrderStatus.SENT, sent_at=now)
         order.status, order.sent_at, order.position_before = OrderStatus.SENT, now, held
     price = order.decision.alert.close if order.decision else None
-    return orders.send(desk, link, order, price, claimed, desk.deadline(SUBMIT_TIMEOUT_S))
+    return orders.send(desk, link, order, price, claimed, desk.deadline(SUBMIT_TIMEOUT_S), along)
 
 
 def _late_refusal(desk: Desk, order: Order, bot: Bot, view: BrokerView) -> str:
@@ -242,7 +267,9 @@ def _late_refusal(desk: Desk, order: Order, bot: Bot, view: BrokerView) -> str:
         if mode is TradingMode.HALTED or not is_toward_flat or after * view.quantity < 0:
             return f"Not sent late: {mode.label}, the broker holds {view.quantity}."
         return ""
-    fits = abs(after) == bot.size and Direction.of(after) is snapshot.state.position
+    # A risk makes the size of one opening, which then starts from flat.
+    size = bot.size if bot.risk_percent is None else order.quantity
+    fits = abs(after) == size and Direction.of(after) is snapshot.state.position
     if not fits or order.decision is None:
         target = snapshot.state.position.value
         return f"Not sent late: {mode.label}, the target is {target}, the broker holds {view.quantity}."
@@ -298,10 +325,15 @@ def _alerts(desk: Desk) -> Iterator[Row]:
 
 def settle_account(desk: Desk, link: Link, account: Account) -> None:
     """Ask about every order of an account whose end is not known, as far as the broker answers."""
-    left = Order.objects.filter(account=account, settled_at=None).exclude(status=OrderStatus.PENDING)
+    left = Order.objects.unfinished().filter(account=account).exclude(status=OrderStatus.PENDING)
     left = left.exclude(status=OrderStatus.SENT, sent_at__gte=desk.now() - LEFT_BEHIND_AFTER)
     for order in left.select_related("bot__account", "bot__instrument", "decision__alert"):
         try:
             settle(desk, link, order)
         except (BrokerError, Busy, Unreadable, DatabaseError) as error:
             log.warning("recovery.order", order=str(order.id), error=repr(error))
+    for bot in Bot.objects.filter(account=account).select_related("account", "instrument"):
+        try:
+            legs.settle_ended(desk, link, bot)
+        except (BrokerError, Busy, Unreadable, DatabaseError) as error:
+            log.warning("recovery.legs", bot=bot.slug, error=repr(error))

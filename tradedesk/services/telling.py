@@ -49,7 +49,9 @@ def tell_what_happened(now: datetime) -> int:
     """
     decisions = Decision.objects.exclude(reason__in=ROUTINE).select_related("alert", "bot")
     # A leg goes with its position: what is worth telling of it is a fill or an incident.
-    orders = Order.objects.filter(status__in=NO_FILL).exclude(purpose__in=LEGS).select_related("account", "bot")
+    orders = (
+        Order.objects.filter(status__in=NO_FILL).exclude(purpose__in=LEGS).select_related("account", "bot")
+    )
     fills = Fill.objects.select_related("account", "bot")
     told = _sweep(fills, NoticeKind.FILL, _fill, now)
     told += _sweep(orders, NoticeKind.ORDER, _order, now, unsettled=Order.objects.unfinished())

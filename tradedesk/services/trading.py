@@ -1,5 +1,5 @@
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -172,8 +172,8 @@ class _Turn:
         decision, intents = self._commit(choice, view)
         if intents is None or link is None or view is None:
             return Result(self.bot, decision, self.seat.snapshot)
-        order, legs = intents.first, () if intents.opening else intents.legs
-        self._send(link, view, order, claimed, was_left=is_left(before), legs=legs)
+        order, along = intents.first, () if intents.opening else intents.legs
+        self._send(link, view, order, claimed, was_left=is_left(before), along=along)
         if intents.opening is not None:
             self._open_after(link, intents.opening, intents.legs, memory)
             return Result(self.bot, decision, self.seat.snapshot, intents.opening)
@@ -212,9 +212,7 @@ class _Turn:
             if intents is None:
                 booking.write_idle(before, after, decision)
             else:
-                booking.write(
-                    self.bot, before, after, decision, intents.first, self.records, intents.others
-                )
+                booking.write(self.bot, before, after, decision, intents.first, self.records, intents.others)
         self.seat.snapshot = after
         return decision, intents
 
@@ -304,10 +302,10 @@ class _Turn:
         claimed: float,
         *,
         was_left: bool,
-        legs: Sequence[Order] = (),
+        along: Sequence[Order] = (),
     ) -> None:
-        """Send a claimed order once and book what came of it on the order, its legs, the fills and the bot."""
-        outcome = orders.send(self.desk, link, order, self.alert.close, claimed, self.deadline, legs)
+        """Send a claimed order once and book what came of it on orders, fills and the bot."""
+        outcome = orders.send(self.desk, link, order, self.alert.close, claimed, self.deadline, along)
         while True:
             before = self.seat.snapshot
             try:
@@ -320,7 +318,7 @@ class _Turn:
                     outcome,
                     self.desk.now(),
                     was_left=was_left,
-                    legs=legs,
+                    legs=along,
                 )
                 return
             except (Stale, IntegrityError) as change:
@@ -337,7 +335,7 @@ class _Turn:
                     order.refresh_from_db()
                     return
 
-    def _open_after(self, link: Link, opening: Order, legs: Sequence[Order], memory: Memory) -> None:
+    def _open_after(self, link: Link, opening: Order, along: Sequence[Order], memory: Memory) -> None:
         """Send the opening half of a reversal once the closing half has left the position flat.
 
         What does not leave here stays pending: recovery sends it while it is young enough, or gives it up.
@@ -348,14 +346,14 @@ class _Turn:
         records = records_of(self.bot)
         others = [order for order in records.unfinished if order.pk != opening.pk]
         self.records = replace(records, unfinished=others)
-        facts = replace(
-            self._read_facts(memory, view), order=opening.signed_quantity, size=opening.quantity
-        )
+        facts = replace(self._read_facts(memory, view), order=opening.signed_quantity, size=opening.quantity)
         if view is None or gate.refusal(gate.opening_checks(facts)):
             return
-        with suppress(Stale):
-            booking.write_claim(self.bot, opening, legs, records, self.desk.now())
-            self._send(link, view, opening, claimed, was_left=False, legs=legs)
+        try:
+            booking.write_claim(self.bot, opening, along, records, self.desk.now())
+        except Stale:
+            return
+        self._send(link, view, opening, claimed, was_left=False, along=along)
 
     def _close_alone(self, link: Link, view: BrokerView, decision: Decision) -> Order | None:
         """Send the closing half of a reversal that was not carried out as a whole, once, under a new id."""

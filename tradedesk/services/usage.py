@@ -72,7 +72,7 @@ def _usage(
 
 
 def _orders(bot: Bot, now: datetime) -> dict[str, int]:
-    """Return how many orders, legs aside, the bot and its account have sent, by owner and period. One query."""
+    """Return how many orders the bot and its account sent, by owner and period, legs aside. One query."""
     since = {
         "minute": now - timedelta(minutes=1),
         "day": now - timedelta(days=1),
