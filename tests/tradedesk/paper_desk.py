@@ -50,13 +50,9 @@ class PaperDesk:
         return list(link.broker.orders(link.account.id, timeout_s=LIMIT_S))
 
     def working(self) -> list[tuple[str, int, Decimal | None]]:
-        """Return side, contracts and price of the orders that wait."""
+        """Return side, contracts and price of the orders that wait; None at market."""
         return [
-            (
-                order.side.value,
-                order.quantity or 0,
-                order.terms and (order.terms.stop_price or order.terms.price),
-            )
+            (order.side.value, order.quantity or 0, _price(order))
             for order in self.orders()
             if order.status is BrokerOrderStatus.WORKING
         ]
@@ -81,3 +77,8 @@ class PaperDesk:
 
     def _post(self, page: str, body: dict[str, Any]) -> None:
         httpx.post(f"{self._address}/{page}", json=body).raise_for_status()
+
+
+def _price(order: BrokerOrder) -> Decimal | None:
+    assert order.terms is not None
+    return order.terms.price if order.terms.stop_price is None else order.terms.stop_price

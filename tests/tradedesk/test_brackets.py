@@ -33,7 +33,7 @@ from tests.telling import (
 )
 from tests.tradedesk.paper_desk import PaperDesk
 from tradedesk import wiring
-from tradedesk.models import Bot, Fill, Order, TradingMode
+from tradedesk.models import Bot, Fill, Instrument, Order, TradingMode
 from tradedesk.services.desk import Desk
 from tradedesk.services.flatten import flatten
 from tradedesk.services.following import Follower
@@ -342,6 +342,26 @@ def test_leg_left_behind_by_a_position_that_is_gone_is_cancelled(
     assert paper.working() == []
 
 
+def test_position_in_a_month_that_has_rolled_is_closed_without_its_legs(
+    bot: Bot, tell: Teller, paper: PaperDesk
+) -> None:
+    Instrument.objects.filter(root="MES").update(pinned_contract="MESH7")
+    tell(BLUE)
+    held = paper.held("MESH7")
+    Instrument.objects.filter(root="MES").update(pinned_contract="")
+
+    assert said(tell(RED, 20)) == ("EXIT", "CONTRACT_ROLLED")
+    assert (held, paper.held("MESH7"), paper.working(), state_of(bot)) == (1, 0, [], DOWN_RED)
+
+
+def test_legs_count_as_no_orders_of_their_own(bot: Bot, tell: Teller, paper: PaperDesk) -> None:
+    Bot.objects.update(orders_per_minute=3)
+    tell(BLUE)
+
+    assert said(tell(RED, 0.5)) == ("REVERSE_TO_SHORT", "TREND_RED")
+    assert paper.held() == -1
+
+
 # --- the stop is gone, or does not fit ---
 
 
@@ -365,7 +385,8 @@ def test_stop_that_is_gone_is_put_back_once_and_then_the_position_is_closed(
 
     reconcile(paper.desk, [bot.account])
 
-    assert put_back == [("SELL", 1, Decimal("6832.25")), ("SELL", 1, Decimal("6862.25"))]
+    # Ten and twenty points from the average price now.
+    assert put_back == [("SELL", 1, Decimal("6832.5")), ("SELL", 1, Decimal("6862.5"))]
     assert (told, told_then) == ([("STOP_MISSING", bot.slug)], [])
     assert (paper.held(), paper.working(), state_of(bot)) == (0, [], DOWN_BLUE)
     reconcile(paper.desk, [bot.account])

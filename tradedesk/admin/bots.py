@@ -162,6 +162,7 @@ class BotAdmin(Audited, PanelAdmin[Bot]):
     list_select_related = ("strategy", "account", "instrument", "state")
     fieldsets = (
         (None, {"fields": ("slug", "strategy", "account", "size", "max_position", "enabled")}),
+        ("Stop and risk", {"fields": ("stop_points", "target_points", "risk_percent")}),
         (
             "Limits",
             {"fields": (*ORDER_LIMITS, *TRADE_LIMITS, "daily_loss"), "description": ABOUT_LIMITS},

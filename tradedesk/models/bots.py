@@ -265,6 +265,15 @@ class Bot(Limits):
     def __str__(self) -> str:
         return self.slug
 
+    def clean(self) -> None:
+        """Refuse a target or a risk without a stop, and to give a stop up while one waits at the broker."""
+        if self.stop_points is not None:
+            return
+        if self.target_points is not None or self.risk_percent is not None:
+            raise ValidationError({"stop_points": "A target and a risk need a stop."})
+        if self.orders.open_legs().exists():
+            raise ValidationError({"stop_points": "A stop waits at the broker: close the position first."})
+
     @property
     def position_limit(self) -> int:
         """Largest |position| in contracts that an opening of this bot may reach."""

@@ -10,6 +10,7 @@ from broker.terms import AT_MARKET, OrderType, Terms, TimeInForce
 from strategy.brackets import Bracket, bracket
 from strategy.types import Direction
 from tradedesk.models import Bot, Order, OrderPurpose, OrderSide, OrderStatus
+from tradedesk.models.ids import new_id
 from tradedesk.services.desk import Link
 
 
@@ -51,8 +52,10 @@ def legs_for(
     Our ids of them begin with `name`.
     """
     wanted = {OrderPurpose.STOP: prices.stop, OrderPurpose.TARGET: prices.target}
+    ids = sorted(new_id() for _ in wanted)
     return [
         Order(
+            id=identity,
             account=bot.account,
             bot=bot,
             entry=entry,
@@ -66,7 +69,7 @@ def legs_for(
             created_at=now,
             sent_at=now if status is OrderStatus.SENT else None,
         )
-        for purpose, price in wanted.items()
+        for identity, (purpose, price) in zip(ids, wanted.items(), strict=True)
         if price is not None
     ]
 

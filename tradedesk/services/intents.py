@@ -35,5 +35,7 @@ def intents_of(choice: Choice, held: int, make: Callable[[Choice, int], Order]) 
         return Intents(entry, legs_of(entry, choice.bracket))
     closing = make(replace(choice, quantity=-held, purpose=OrderPurpose.CLOSE), 0)
     opening = make(replace(choice, quantity=choice.quantity + held, purpose=OrderPurpose.OPEN), 1)
+    # Ids of one millisecond are in no order, and whoever goes through them closes first.
+    closing.id, opening.id = sorted((closing.id, opening.id))
     opening.status, opening.sent_at, opening.position_before = OrderStatus.PENDING, None, 0
     return Intents(closing, legs_of(opening, choice.bracket), opening)

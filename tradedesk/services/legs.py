@@ -20,6 +20,8 @@ from tradedesk.stores.rows import Stale
 log = structlog.get_logger(__name__)
 
 SEAT_WAIT_S = 5.0
+# With less time than this left, legs stay where they are: the order after them must still get out.
+LEAST_TO_CLEAR_S = 1.0
 OVER_WITHIN_S = 0.8
 FIRST_POLL_S, LONGEST_POLL_S = 0.01, 0.2
 IN_FLIGHT = timedelta(seconds=5)
@@ -55,12 +57,14 @@ def settle(desk: Desk, link: Link, bot: Bot, deadline: Deadline) -> list[Leg]:
 def clear(desk: Desk, link: Link, bot: Bot, deadline: Deadline) -> bool:
     """Cancel a bot's legs and wait until they are over, from its seat; return whether there were any.
 
-    A leg that is left behind could open a position. Raises Busy when the broker does not say in time that
-    all of them are over, and BrokerError.
+    A leg that is left behind could open a position. Raises Busy when there is no time, or the broker does not
+    say in time that all of them are over; and BrokerError.
     """
     legs = list(Order.objects.open_legs().filter(bot=bot))
     if not legs:
         return False
+    if deadline.left_s() < LEAST_TO_CLEAR_S:
+        raise Busy
     if not all(leg.broker_order_id for leg in legs):
         legs = [leg for leg, _ in settle(desk, link, bot, deadline)]
     for leg in legs:

@@ -152,6 +152,7 @@ def _close(desk: Desk, link: Link, bot: Bot, before: Snapshot, held: Holding, re
         client_order_id=f"td-close-{identity.hex}",
         status=OrderStatus.SENT,
         position_before=held.quantity,
+        note="The position had no fitting stop at the broker.",
         created_at=now,
         sent_at=now,
     )
