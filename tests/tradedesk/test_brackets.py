@@ -12,7 +12,7 @@ from pytest_django.fixtures import Settings
 from broker.base import Change, OrderRequest, Side
 from strategy.types import StandDown
 from tests.broker.paper_server import running
-from tests.builders import make_message, set_held
+from tests.builders import make_message
 from tests.fakes import FakeClock
 from tests.posting import Teller, post
 from tests.telling import (
@@ -328,18 +328,21 @@ def test_flatten_cancels_what_protected_only_after_the_closing(
     assert (paper.held(), paper.working(), open_incidents()) == (0, [], [])
 
 
-def test_leg_left_behind_by_a_position_that_is_gone_is_cancelled(
+def test_leg_of_a_position_that_a_person_closed_is_cancelled_at_the_second_look(
     bot: Bot, tell: Teller, paper: PaperDesk
 ) -> None:
     tell(BLUE)
     link = paper.link
     by_hand = OrderRequest(link.account.id, link.account.name, "MESZ6", Side.SELL, 1, "by-hand")
     link.broker.submit(by_hand, timeout_s=5)
-    set_held(bot, 0)
+    reconcile(paper.desk, [bot.account])
+    after_one_look = len(paper.working())
+    paper.clock.advance(30)
 
     reconcile(paper.desk, [bot.account])
 
-    assert paper.working() == []
+    assert (after_one_look, paper.working()) == (2, [])
+    assert open_incidents() == [("POSITION_MISMATCH", bot.slug)]
 
 
 def test_position_in_a_month_that_has_rolled_is_closed_without_its_legs(

@@ -1,5 +1,6 @@
 """Stops and targets at the broker: what became of them, and how they go before anything else is sent."""
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -36,7 +37,7 @@ def settle(desk: Desk, link: Link, bot: Bot, deadline: Deadline) -> list[Leg]:
 
     Each with the broker's word of it, None for one that the broker does not list. Raises BrokerError.
     """
-    legs = list(Order.objects.open_legs().filter(bot=bot).select_related("entry"))
+    legs = _sent_legs(bot)
     if not legs:
         return []
     listed = link.broker.orders(link.account.id, timeout_s=deadline.left_s(READ_TIMEOUT_S))
@@ -60,7 +61,7 @@ def clear(desk: Desk, link: Link, bot: Bot, deadline: Deadline) -> bool:
     A leg that is left behind could open a position. Raises Busy when there is no time, or the broker does not
     say in time that all of them are over; and BrokerError.
     """
-    legs = list(Order.objects.open_legs().filter(bot=bot))
+    legs = _sent_legs(bot)
     if not legs:
         return False
     if deadline.left_s() < LEAST_TO_CLEAR_S:
@@ -100,7 +101,7 @@ def settle_ended(desk: Desk, link: Link, bot: Bot) -> list[Order]:
 
     One request where all of them work. Raises BrokerError, Busy.
     """
-    legs = list(Order.objects.open_legs().filter(bot=bot))
+    legs = _sent_legs(bot)
     if not legs:
         return []
     working = link.broker.working_orders(link.account.id, timeout_s=READ_TIMEOUT_S)
@@ -145,10 +146,14 @@ def _stood_down(order: Order, before: Snapshot, after: Snapshot) -> Snapshot:
     return replace(after, memory=stood_down_by(after.memory, f"leg|{order.id}", code))
 
 
+def _sent_legs(bot: Bot) -> list[Order]:
+    """Return the legs that may wait at the broker; those that wait here leave with their opening."""
+    legs = Order.objects.open_legs().filter(bot=bot).exclude(status=OrderStatus.PENDING)
+    return list(legs.select_related("entry"))
+
+
 def _is_on_its_way(desk: Desk, leg: Order) -> bool:
     """Tell whether a leg's sending is not over: its opening tells the outcome, or whoever sends it now."""
-    if leg.status == OrderStatus.PENDING:
-        return True
     if leg.status != OrderStatus.SENT or leg.sent_at is None:
         return False
     goes_along = leg.entry is not None and leg.entry.status == OrderStatus.SENT
@@ -169,10 +174,15 @@ def _outcome(desk: Desk, link: Link, leg: Order, found: BrokerOrder | None) -> o
 def _not_listed(desk: Desk, link: Link, leg: Order) -> orders.Outcome:
     """Return what it means that the broker does not list a leg: it fell through with its entry, or is lost.
 
-    Lost takes three looks over ten seconds, the first of them through a session that nothing happened to.
+    Lists may not reach far back, so one with an id is asked for by itself first. Lost takes three looks over
+    ten seconds, the first of them through a session that nothing happened to.
     """
     entry, now = leg.entry, desk.now()
-    if leg.broker_order_id is None and entry is not None and entry.settled_at and not entry.filled_quantity:
+    if leg.broker_order_id is not None:
+        with suppress(BrokerRefused):
+            report = link.broker.order_report(leg.broker_order_id, timeout_s=READ_TIMEOUT_S)
+            return orders.outcome_of(report, leg, leg.acknowledged_at)
+    elif entry is not None and entry.settled_at and not entry.filled_quantity:
         return orders.Outcome(OrderStatus(entry.status), note="It went with an order that came to nothing.")
     if not leg.looks:
         link.broker.log_in_again(timeout_s=READ_TIMEOUT_S)

@@ -21,12 +21,13 @@ from tradedesk.models import (
 )
 from tradedesk.models.ids import new_id
 from tradedesk.services import booking, brackets, incidents, legs, orders, positions
+from tradedesk.services.calendars import market_of
 from tradedesk.services.choosing import stood_down_by
 from tradedesk.services.desk import READ_TIMEOUT_S, SUBMIT_TIMEOUT_S, Desk, Link
 from tradedesk.services.legs import Leg
 from tradedesk.services.positions import BrokerView, Holding
 from tradedesk.services.records import Records, records_of
-from tradedesk.stores.positions import Snapshot, stored
+from tradedesk.stores.positions import Busy, Snapshot, stored
 from tradedesk.stores.rows import Stale
 
 log = structlog.get_logger(__name__)
@@ -39,7 +40,8 @@ def keep(desk: Desk, link: Link, bot: Bot, view: BrokerView, standing: list[Leg]
     """Bring the stop in step with a position that is booked as it is held, from the bot's seat.
 
     `standing` are the legs that may still fill, looked at before the view. Legs of a flat bot are cancelled.
-    While trading is halted nothing is placed or closed; the incident tells. Raises BrokerError, Busy.
+    While trading is halted or the market closed nothing is placed or closed; the incident tells. Raises
+    BrokerError.
     """
     held = view.largest()
     if held is None:
@@ -52,27 +54,32 @@ def keep(desk: Desk, link: Link, bot: Bot, view: BrokerView, standing: list[Leg]
     if any(order is None for _, order in standing):
         # One of these may be the stop whose answer was lost: looking at it again tells.
         return
-    _open_incident(bot, standing, held, desk.now())
-    if records_of(bot).mode is not TradingMode.HALTED:
+    now = desk.now()
+    _open_incident(bot, standing, held, now)
+    if records_of(bot).mode is TradingMode.HALTED or market_of(bot, now).is_open is False:
+        return
+    try:
         _mend(desk, link, bot, held)
+    except (Busy, Stale) as change:
+        # Somebody stopped trading or traded meanwhile, or a leg is not over yet: the next comparison sees.
+        log.info("protection.put_off", bot=bot.slug, why=repr(change))
 
 
 def _mend(desk: Desk, link: Link, bot: Bot, held: Holding) -> None:
-    """Put the stop back, once for a position, else close it; nothing where the position moved meanwhile."""
+    """Put the stop back, once for a position, else close it; nothing where the position moved meanwhile.
+
+    Raises BrokerError; Busy and Stale where nothing was sent.
+    """
     legs.clear(desk, link, bot, desk.deadline(READ_TIMEOUT_S))
     before, records = stored(bot.id), records_of(bot)
     view = positions.view_of(link, bot.instrument, desk.deadline(READ_TIMEOUT_S))
     if records.mode is TradingMode.HALTED or not view.quantity == before.quantity == held.quantity:
         return
     prices = brackets.bracket_of(bot, held.average_price, Direction.of(held.quantity))
-    try:
-        if prices is None or _was_put_back(bot):
-            _close(desk, link, bot, before, held, records)
-        else:
-            _put_back(desk, link, bot, before, held, prices, records)
-    except Stale:
-        # Somebody stopped trading or traded meanwhile: the next comparison sees what that left.
-        log.info("protection.stale", bot=bot.slug)
+    if prices is None or _was_put_back(bot):
+        _close(desk, link, bot, before, held, records)
+    else:
+        _put_back(desk, link, bot, before, held, prices, records)
 
 
 def _protects(standing: list[Leg], held: Holding) -> bool:
@@ -108,7 +115,8 @@ def _open_incident(bot: Bot, standing: list[Leg], held: Holding, now: datetime) 
 def _was_put_back(bot: Bot) -> bool:
     """Tell whether the stop of this position was put back before."""
     stops = Order.objects.filter(bot=bot, entry=_entry(bot), purpose=OrderPurpose.STOP)
-    return stops.filter(client_order_id__startswith=AGAIN).exists()
+    tried = stops.filter(client_order_id__startswith=AGAIN).exclude(status=OrderStatus.DENIED)
+    return tried.exists()
 
 
 def _entry(bot: Bot) -> Order | None:

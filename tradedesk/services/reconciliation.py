@@ -88,15 +88,17 @@ def _look_at(desk: Desk, link: Link, bot: Bot) -> _Look:
         standing = legs.settle(desk, link, bot, desk.deadline(READ_TIMEOUT_S))
         taken.snapshot = stored(bot.id)
         view = positions.view_of(link, bot.instrument, desk.deadline(READ_TIMEOUT_S))
-        if view.quantity == taken.snapshot.quantity:
+        found = _difference(
+            IncidentKind.POSITION_MISMATCH, bot.slug, bot.slug, view.quantity, taken.snapshot.quantity
+        )
+        # A leg of a position that somebody closed would open another one.
+        is_gone = view.quantity == 0 and _identity(found) in bot.account.differences
+        if view.quantity == taken.snapshot.quantity or is_gone:
             protection.keep(desk, link, bot, view, standing)
             taken.snapshot = stored(bot.id)
         booking.watch_target(bot, taken.snapshot, now=desk.now())
-    booked = taken.snapshot.quantity
-    if view.quantity == booked:
-        return _Look(is_settled=True)
-    found = _difference(IncidentKind.POSITION_MISMATCH, bot.slug, bot.slug, view.quantity, booked)
-    return _Look(is_settled=True, difference=found)
+    agrees = view.quantity == taken.snapshot.quantity
+    return _Look(is_settled=True, difference=None if agrees else found)
 
 
 def _foreign_positions(desk: Desk, link: Link, account: Account, roots: set[str]) -> list[dict[str, Any]]:
