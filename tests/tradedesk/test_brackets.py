@@ -1,9 +1,12 @@
 """A bot with a stop, on the real paper broker: what goes along, what follows, what is put away."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
+from itertools import count, cycle
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -294,6 +297,67 @@ def test_opening_half_left_behind_too_long_is_given_up(bot: Bot, tell: Teller, p
 
     assert (paper.held(), state_of(bot), paper.working()) == (0, DOWN_RED, [])
     assert Order.objects.filter(status="denied").count() == 3
+
+
+class Killed(BaseException):
+    """The process died."""
+
+
+class Reaper:
+    """Lets the process die right after the broker has carried out a certain call."""
+
+    CALLS = ("positions", "submit", "submit_bracket", "cancel", "orders", "fills", "order_report")
+
+    def __init__(self, broker: object, last_call: int) -> None:
+        self.left = last_call
+        self._patches = [patch.object(broker, name, self._wrap(getattr(broker, name))) for name in self.CALLS]
+
+    def __enter__(self) -> None:
+        for each in self._patches:
+            each.start()
+
+    def __exit__(self, *_: object) -> None:
+        for each in self._patches:
+            each.stop()
+
+    def _wrap(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*arguments: Any, **options: Any) -> Any:
+            answer = call(*arguments, **options)
+            self.left -= 1
+            if not self.left:
+                raise Killed
+            return answer
+
+        return wrapped
+
+
+def test_reversal_killed_after_any_call_ends_booked_as_held_and_protected(
+    bot: Bot, tell: Teller, paper: PaperDesk
+) -> None:
+    minute, colors, ends = 0, cycle([BLUE, RED]), []
+    for last_call in count(1):
+        if not paper.held():
+            tell(next(colors), minute := minute + 1)
+        reaper = Reaper(paper.link.broker, last_call)
+        with suppress(Killed), reaper:
+            tell(next(colors), minute := minute + 1)
+        for _ in range(2):
+            paper.clock.advance(LEFT_BEHIND_S)
+            recover(paper.desk)
+            assert reconcile(paper.desk, [bot.account]).clean
+        held = paper.held()
+        assert (stored(bot.id).quantity, abs(held) <= 1) == (held, True)
+        side = "SELL" if held > 0 else "BUY"
+        assert [(side, 1)] * 2 * abs(held) == [row[:2] for row in paper.working()]
+        assert not Order.objects.unfinished().exists()
+        ends.append(held)
+        if reaper.left > 0:
+            break
+
+    ids = [row["clOrdId"] for row in paper.rows("command") if row["commandType"] == "New"]
+    assert len(ids) == len(set(ids))
+    # Position, two cancels, orders, position, closing, fills, position, opening, fills; then unharmed.
+    assert len(ends) == 11
 
 
 def test_legs_follow_what_an_entry_has_filled(bot: Bot, tell: Teller, paper: PaperDesk) -> None:
