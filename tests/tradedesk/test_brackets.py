@@ -38,6 +38,7 @@ from tests.tradedesk.paper_desk import PaperDesk
 from tradedesk import wiring
 from tradedesk.models import Bot, Fill, Instrument, Order, TradingMode
 from tradedesk.services.desk import Desk
+from tradedesk.services.comparing import Comparer
 from tradedesk.services.flatten import flatten
 from tradedesk.services.following import Follower
 from tradedesk.services.reconciliation import reconcile
@@ -156,7 +157,7 @@ def test_leg_that_fills_by_itself_is_booked_by_reconciliation_without_a_differen
 def test_leg_that_fills_by_itself_is_booked_by_the_follower(bot: Bot, tell: Teller, paper: PaperDesk) -> None:
     tell(BLUE)
     stop = Order.objects.get(purpose="stop")
-    follower = Follower(paper.desk, [bot.account])
+    follower = Follower(paper.desk, [bot.account], Comparer(paper.desk))
     paper.move("6832.25")
     (fill,) = next(order.fills for order in paper.orders() if order.id == stop.broker_order_id)
 
