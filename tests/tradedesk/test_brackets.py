@@ -37,8 +37,8 @@ from tests.telling import (
 from tests.tradedesk.paper_desk import PaperDesk
 from tradedesk import wiring
 from tradedesk.models import Bot, Fill, Instrument, Order, TradingMode
-from tradedesk.services.desk import Desk
 from tradedesk.services.comparing import Comparer
+from tradedesk.services.desk import Desk
 from tradedesk.services.flatten import flatten
 from tradedesk.services.following import Follower
 from tradedesk.services.reconciliation import reconcile
