@@ -8,7 +8,7 @@ BrokerError
  └─ BrokerOutcomeUnknown   anything may have happened: look it up, never send again
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -16,6 +16,7 @@ from enum import StrEnum
 from threading import Event
 from typing import TYPE_CHECKING, Protocol, Self
 
+from broker.money import ContractCosts, OuterWall
 from broker.terms import AT_MARKET, Terms
 
 if TYPE_CHECKING:
@@ -87,7 +88,10 @@ class BrokerAccount:
 
 @dataclass(frozen=True)
 class BrokerContract:
-    """One contract month with its product's terms. `tick_size` and `point_value` are the broker's words."""
+    """One contract month with its product's terms. `tick_size` and `point_value` are the broker's words.
+
+    `first_notice_on` is None where the broker tells none: as a rule the contract is settled in cash.
+    """
 
     id: int
     name: str
@@ -96,6 +100,7 @@ class BrokerContract:
     point_value: Decimal
     expires_on: date | None
     is_front: bool
+    first_notice_on: date | None = None
 
 
 @dataclass(frozen=True)
@@ -170,6 +175,15 @@ class WorkingOrder:
 
 
 @dataclass(frozen=True)
+class NamedOrder:
+    """An order at the broker that was given a client order id, and when it was placed."""
+
+    id: int
+    client_order_id: str
+    placed_at: datetime
+
+
+@dataclass(frozen=True)
 class Connected:
     """A stream of changes begins: whatever happened before must be read, for it is never told."""
 
@@ -216,6 +230,10 @@ class Broker(Protocol):
         """Start a fresh session, so that what is read next owes nothing to the old one."""
         ...
 
+    def token_ends_at(self, *, timeout_s: float) -> datetime:
+        """Return when the login's token ends, renewed first where that is less than 15 minutes away."""
+        ...
+
     def accounts(self, *, timeout_s: float) -> Sequence[BrokerAccount]: ...
 
     def front_contract(self, root: str, *, timeout_s: float) -> BrokerContract:
@@ -228,12 +246,20 @@ class Broker(Protocol):
 
     def contract_by_id(self, contract_id: int, *, timeout_s: float) -> BrokerContract: ...
 
+    def costs(self, root: str, *, timeout_s: float) -> ContractCosts:
+        """Return what this login pays for a root such as MES."""
+        ...
+
     def positions(self, account_id: int, *, timeout_s: float) -> Sequence[BrokerPosition]:
         """Return the account's rows, flat ones included. A contract without a row was never traded."""
         ...
 
     def cash(self, account_id: int, *, timeout_s: float) -> Cash:
         """Return the account's money as it is now. Not for the path of an order, nor to be polled."""
+        ...
+
+    def outer_wall(self, account_id: int, *, timeout_s: float) -> OuterWall:
+        """Return the limits that a person set for an account at the broker."""
         ...
 
     def submit(self, order: OrderRequest, *, timeout_s: float) -> int:
@@ -266,12 +292,24 @@ class Broker(Protocol):
         """Return the fills of one order so far, oldest first."""
         ...
 
+    def account_fills(self, account_id: int, *, timeout_s: float) -> Sequence[BrokerFill]:
+        """Return the fills of an account, oldest first, as far back as the broker lists orders."""
+        ...
+
+    def fill_costs(self, fill_ids: Sequence[int], *, timeout_s: float) -> Mapping[int, Decimal]:
+        """Return the dollars that fills cost by their ids, without those not told yet."""
+        ...
+
     def find_order(self, account_id: int, client_order_id: str, *, timeout_s: float) -> int | None:
         """Return the broker's id of the order that carries our id, or None when the broker lists none."""
         ...
 
     def working_orders(self, account_id: int, *, timeout_s: float) -> Sequence[WorkingOrder]:
         """Return the account's orders that are not known to be over."""
+        ...
+
+    def named_orders(self, account_id: int, *, timeout_s: float) -> Sequence[NamedOrder]:
+        """Return the account's orders that were given a client order id, as far as they are listed."""
         ...
 
     def cancel(self, order_id: int, *, timeout_s: float) -> int:

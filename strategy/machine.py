@@ -1,5 +1,6 @@
 from bisect import insort
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import reduce
 from itertools import groupby
@@ -11,6 +12,7 @@ from strategy.types import (
     Direction,
     Entry,
     Event,
+    Filter,
     Indicator,
     Memory,
     NoChange,
@@ -23,9 +25,9 @@ _START = State()
 type SortKey = tuple[datetime, int, datetime, str, str]
 
 # On a tie the cross comes first, so the trend has the last word: a cross finished when the colour changed
-# was an exit for the old position, not for the new one.
-_EVENT_RANK = {Indicator.DI: 0, Indicator.TREND: 2}
-_STAND_DOWN_RANK = {Indicator.DI: 1, Indicator.TREND: 3, None: 4}
+# was an exit for the old position, not for the new one. The filter comes before both, for they ask it.
+_EVENT_RANK = {Indicator.FILTER: -2, Indicator.DI: 0, Indicator.TREND: 2}
+_STAND_DOWN_RANK = {Indicator.FILTER: -1, Indicator.DI: 1, Indicator.TREND: 3, None: 4}
 _SIDE = {Color.BLUE: Direction.LONG, Color.RED: Direction.SHORT}
 _WITH_TREND = {Color.BLUE: Cross.UP, Color.RED: Cross.DOWN}
 _ENTER = {Direction.LONG: Action.ENTER_LONG, Direction.SHORT: Action.ENTER_SHORT}
@@ -36,8 +38,8 @@ _REVERSE = {Direction.LONG: Action.REVERSE_TO_LONG, Direction.SHORT: Action.REVE
 def sort_key(entry: Entry) -> SortKey:
     """Return the place of an entry in the total order that the fold follows.
 
-    Effective time; then crosses, their stand-downs, colours, their stand-downs, unbound stand-downs; then
-    firing time, value name and key.
+    Effective time; then filter colours, crosses, trend colours, each before their stand-downs, and unbound
+    stand-downs; then firing time, value name and key.
     """
     if isinstance(entry, StandDown):
         return entry.effective_at, _STAND_DOWN_RANK[entry.after], entry.effective_at, "", entry.key
@@ -47,16 +49,24 @@ def sort_key(entry: Entry) -> SortKey:
 def step(state: State, entry: Entry) -> State:
     """Return the state after one entry, taken as the newest."""
     if isinstance(entry, StandDown):
-        return State(Direction.NONE, state.color)
+        return State(Direction.NONE, state.color, filter=state.filter)
+    if entry.indicator is Indicator.FILTER:
+        return state if state.filter is Filter.OFF else replace(state, filter=Filter(entry.value.value))
     if isinstance(entry.value, Color):
-        return state if entry.value == state.color else State(_SIDE[entry.value], entry.value)
+        return state if entry.value == state.color else _opened(state, entry.value)
     if state.color is None:
         return state
     if entry.value == _WITH_TREND[state.color]:
-        return State(_SIDE[state.color], state.color) if state.waiting else state
+        return _opened(state, state.color) if state.waiting else state
     if state.position == _SIDE[state.color]:
-        return State(Direction.NONE, state.color, waiting=True)
+        return State(Direction.NONE, state.color, waiting=True, filter=state.filter)
     return state
+
+
+def _opened(state: State, color: Color) -> State:
+    """Return the state on a colour's side; where the filter is against it, flat until the next colour."""
+    position = _SIDE[color] if state.filter.lets_open(color) else Direction.NONE
+    return State(position, color, filter=state.filter)
 
 
 def memory_of(entries: Iterable[Entry], base: State = _START) -> Memory:
@@ -75,22 +85,43 @@ def fold(memory: Memory) -> State:
 def closed_form(memory: Memory) -> State:
     """Return the same state as `fold`, read off the set of entries instead of stepping through them.
 
-    The colour is the newest one. A stand-down since that colour's run began means flat. Otherwise the last
-    cross since then decides: none, or one with the trend, holds the trend's side; one against it waits.
+    The colour is the newest one. A stand-down since that colour's run began means flat, and so does an
+    opening, by the colour or by a cross after an exit, that the filter of its moment was against. Otherwise
+    the last cross since then decides: none, or one with the trend, holds the trend's side; one against waits.
     """
     color, run = _current_run(memory)
+    last = _filter_at(memory, len(memory.entries))
     if color is None:
-        return State()
-    since = memory.entries if run is None else memory.entries[run + 1 :]
+        return State(filter=last)
+    start = 0 if run is None else run + 1
+    since = memory.entries[start:]
     stood_down_in_base = run is None and memory.base.position == Direction.NONE and not memory.base.waiting
     if stood_down_in_base or any(isinstance(entry, StandDown) for entry in since):
-        return State(Direction.NONE, color)
-    crosses = [entry.value for entry in since if isinstance(entry, Event) and isinstance(entry.value, Cross)]
-    if not crosses and run is None:
-        return memory.base
-    if crosses and crosses[-1] != _WITH_TREND[color]:
-        return State(Direction.NONE, color, waiting=True)
-    return State(_SIDE[color], color)
+        return State(Direction.NONE, color, filter=last)
+    crosses = [
+        (start + index, entry.value)
+        for index, entry in enumerate(since)
+        if isinstance(entry, Event) and isinstance(entry.value, Cross)
+    ]
+    is_out = run is None and memory.base.waiting
+    openings = [] if run is None else [run]
+    for index, cross in crosses:
+        if cross == _WITH_TREND[color] and is_out:
+            openings.append(index)
+        is_out = cross != _WITH_TREND[color]
+    if not all(_filter_at(memory, index).lets_open(color) for index in openings):
+        return State(Direction.NONE, color, filter=last)
+    return State(Direction.NONE if is_out else _SIDE[color], color, is_out, last)
+
+
+def _filter_at(memory: Memory, index: int) -> Filter:
+    """Return what the filter lets open at an entry: its last colour before."""
+    if memory.base.filter is Filter.OFF:
+        return Filter.OFF
+    for entry in reversed(memory.entries[:index]):
+        if isinstance(entry, Event) and entry.indicator is Indicator.FILTER:
+            return Filter(entry.value.value)
+    return memory.base.filter
 
 
 def cause(memory: Memory) -> Event | None:
@@ -128,7 +159,8 @@ def remember(memory: Memory, entry: Entry, window: timedelta) -> Memory | None:
     if entry.effective_at < oldest_kept:
         return None
     past = [old for old in entries if old.effective_at < oldest_kept]
-    return Memory(reduce(step, past, memory.base), tuple(entries[len(past) :]))
+    base = reduce(step, past, memory.base)
+    return Memory(base, tuple(entries[len(past) :]), memory.filter_timeframe)
 
 
 def contradictions(memory: Memory) -> tuple[Event, ...]:
@@ -165,7 +197,9 @@ def explain_no_change(before: State, event: Event, after: State) -> NoChange:
     Meant for `before.position == after.position`. What an event taken as the newest would have changed, but
     did not, or what changed beside the position, shows that the event was late.
     """
-    if before != after:
+    if event.indicator is Indicator.FILTER:
+        return NoChange.FILTER_COLOR
+    if replace(before, filter=after.filter) != after:
         return NoChange.LATE_NO_EFFECT
     if isinstance(event.value, Color):
         return NoChange.SAME_COLOR if event.value == before.color else NoChange.LATE_NO_EFFECT
@@ -183,7 +217,7 @@ def _current_run(memory: Memory) -> tuple[Color | None, int | None]:
     colors = [
         (index, entry.value)
         for index, entry in enumerate(memory.entries)
-        if isinstance(entry, Event) and isinstance(entry.value, Color)
+        if isinstance(entry, Event) and isinstance(entry.value, Color) and entry.indicator is Indicator.TREND
     ]
     color = colors[-1][1] if colors else memory.base.color
     others = [index for index, value in colors if value != color]

@@ -1,12 +1,17 @@
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from strategy.machine import memory_of
-from strategy.types import Color, Cross, Direction, Entry, Event, Indicator, Memory, StandDown, State
+from strategy.types import Color, Cross, Direction, Entry, Event, Filter, Indicator, Memory, StandDown, State
 
 _VERSION = 1
-_VALUES: Mapping[Indicator, type[Color] | type[Cross]] = {Indicator.TREND: Color, Indicator.DI: Cross}
+_VALUES: Mapping[Indicator, type[Color] | type[Cross]] = {
+    Indicator.TREND: Color,
+    Indicator.DI: Cross,
+    Indicator.FILTER: Color,
+}
 _EVENT_KEYS = {"k", "i", "v", "t", "f"}
 _STAND_DOWN_KEYS = {"k", "t", "a", "r"}
 _REACHABLE = {
@@ -20,11 +25,14 @@ _REACHABLE = {
 def to_json(memory: Memory) -> dict[str, Any]:
     """Return the memory as JSON-able data with ISO-8601 UTC times, for `from_json`."""
     base = memory.base
-    return {
+    data: dict[str, Any] = {
         "v": _VERSION,
         "base": {"p": base.position.value, "c": base.color and base.color.value, "w": base.waiting},
         "entries": [_entry_to_json(entry) for entry in memory.entries],
     }
+    if memory.filter_timeframe:
+        data["filter"] = {"t": memory.filter_timeframe, "c": base.filter.value}
+    return data
 
 
 def from_json(data: object) -> Memory:
@@ -33,13 +41,16 @@ def from_json(data: object) -> Memory:
     Raises ValueError for anything else: another version, missing or extra keys, unknown words, times that are
     not ISO-8601 UTC, a state the strategy cannot reach, entries out of order or with one key twice.
     """
-    root = _object(data, {"v", "base", "entries"})
+    has_filter = isinstance(data, dict) and "filter" in data
+    root = _object(data, {"v", "base", "entries", *(["filter"] if has_filter else [])})
     if type(root["v"]) is not int or root["v"] != _VERSION:
         raise ValueError(f"unknown version of a memory: {root['v']!r}")
     if not isinstance(root["entries"], list):
         raise ValueError("entries must be a list")
     entries = tuple(_entry_from_json(item) for item in root["entries"])
-    memory = memory_of(entries, _state_from_json(root["base"]))
+    timeframe, color = _filter_from_json(root["filter"]) if has_filter else ("", Filter.OFF)
+    base = replace(_state_from_json(root["base"]), filter=color)
+    memory = replace(memory_of(entries, base), filter_timeframe=timeframe)
     if memory.entries != entries:
         raise ValueError("entries must be in order, one per key")
     return memory
@@ -77,6 +88,14 @@ def _state_from_json(data: object) -> State:
     if state not in _REACHABLE:
         raise ValueError(f"a state the strategy cannot reach: {state}")
     return state
+
+
+def _filter_from_json(data: object) -> tuple[str, Filter]:
+    row = _object(data, {"t", "c"})
+    timeframe, color = _text(row["t"]), Filter(row["c"])
+    if not timeframe or color is Filter.OFF:
+        raise ValueError("a filter has a timeframe, and a colour or none yet")
+    return timeframe, color
 
 
 def _time_to_json(moment: datetime) -> str:

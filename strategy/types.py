@@ -38,10 +38,24 @@ class Direction(StrEnum):
 
 
 class Indicator(StrEnum):
-    """The indicator that an event comes from."""
+    """The indicator that an event comes from. FILTER is the trend of another, longer timeframe."""
 
     TREND = "TREND"
     DI = "DI"
+    FILTER = "FILTER"
+
+
+class Filter(StrEnum):
+    """What the filter lets open: anything where there is none, nothing before its first colour."""
+
+    OFF = "OFF"
+    UNKNOWN = "UNKNOWN"
+    BLUE = "BLUE"
+    RED = "RED"
+
+    def lets_open(self, color: Color) -> bool:
+        """Tell whether a position on a colour's side may be opened."""
+        return self is Filter.OFF or self.value == color.value
 
 
 class Action(StrEnum):
@@ -65,6 +79,7 @@ class NoChange(StrEnum):
     CROSS_WITH_TREND = "CROSS_WITH_TREND"  # a cross toward the position already held
     NOT_WAITING = "NOT_WAITING"  # a cross with the trend while flat, but no re-entry is awaited
     ALREADY_OUT = "ALREADY_OUT"  # a cross against the trend while already flat
+    FILTER_COLOR = "FILTER_COLOR"  # a colour of the filter
     LATE_NO_EFFECT = "LATE_NO_EFFECT"  # a late event that later ones outweigh
 
 
@@ -83,7 +98,7 @@ class Event:
     fired_at: datetime
 
     def __post_init__(self) -> None:
-        expected = Color if self.indicator == Indicator.TREND else Cross
+        expected = Cross if self.indicator == Indicator.DI else Color
         if not isinstance(self.value, expected):
             raise ValueError(f"{self.indicator} cannot report {self.value!r}")
         _require_aware(self.effective_at)
@@ -113,11 +128,14 @@ type Entry = Event | StandDown
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the events amount to: the target position, the trend's colour, and whether re-entry is awaited."""
+    """What the events amount to: the target position, the trend's colour, whether re-entry is awaited, and
+    what the filter lets open.
+    """
 
     position: Direction = Direction.NONE
     color: Color | None = None
     waiting: bool = False
+    filter: Filter = Filter.OFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +143,12 @@ class Memory:
     """What a bot remembers: the state of everything older than the window, and the entries since.
 
     `entries` are in the order of `machine.sort_key` with one entry per key; `machine.memory_of` and
-    `machine.remember` keep it so.
+    `machine.remember` keep it so. `filter_timeframe` is that of the filter, "" for none.
     """
 
     base: State = State()
     entries: tuple[Entry, ...] = ()
+    filter_timeframe: str = ""
 
 
 def _require_aware(moment: datetime) -> None:

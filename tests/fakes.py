@@ -1,5 +1,5 @@
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -17,11 +17,13 @@ from broker.base import (
     BrokerRefused,
     Change,
     Connected,
+    NamedOrder,
     OrderReport,
     OrderRequest,
     Side,
     WorkingOrder,
 )
+from broker.money import ContractCosts, OuterWall
 from broker.orders import BrokerOrder, Leg, PlacedBracket
 from broker.terms import AT_MARKET
 from strategy.holdings import apply_fill
@@ -80,6 +82,7 @@ class FakeOrder:
     fills: list[BrokerFill] = field(default_factory=list)
     reject_reason: str = ""
     siblings: list[int] = field(default_factory=list)
+    placed_at: datetime = START
 
 
 class FakeOrders(dict[int, FakeOrder]):
@@ -126,8 +129,8 @@ class FakeBroker:
     """A broker in memory. Market orders fill at once and whole at `price`, unless told otherwise.
 
     `submits` has every order message that came in, `calls` how often each method was called. `fills_at_once`
-    off lets orders work until `fill`. `money` is what an account has. `before_submit` runs when an order
-    arrives, before anything is done.
+    off lets orders work until `fill`. `money` is what an account has, whatever it trades. `before_submit`
+    runs when an order arrives, before anything is done.
     """
 
     def __init__(self, now: Callable[[], datetime]) -> None:
@@ -142,6 +145,9 @@ class FakeBroker:
         self.prices: dict[str, Decimal] = {}
         self.clock_offset_s: float | None = 0.1
         self.money = FakeCash(net_liq=Decimal(50_000), total_pnl=Decimal(), initial_margin=Decimal())
+        self.contract_costs = ContractCosts(fee=Decimal("0.85"), initial_margin=Decimal(2398))
+        self.token_until = now() + timedelta(minutes=80)
+        self.wall = OuterWall(daily_loss=Decimal(750), position=3)
         self.fills_at_once = True
         self.hints: list[Connected | Change | None] = []
         self.before_submit: Callable[[OrderRequest], None] | None = None
@@ -200,6 +206,10 @@ class FakeBroker:
     def log_in_again(self, *, timeout_s: float) -> None:
         self._called("log_in_again")
 
+    def token_ends_at(self, *, timeout_s: float) -> datetime:
+        self._called("token_ends_at")
+        return self.token_until
+
     def accounts(self, *, timeout_s: float) -> Sequence[BrokerAccount]:
         self._called("accounts")
         return [BrokerAccount(1, "PAPER1", active=True)]
@@ -230,6 +240,25 @@ class FakeBroker:
     def cash(self, account_id: int, *, timeout_s: float) -> FakeCash:
         self._called("cash")
         return self.money
+
+    def costs(self, root: str, *, timeout_s: float) -> ContractCosts:
+        self._called("costs")
+        return self.contract_costs
+
+    def outer_wall(self, account_id: int, *, timeout_s: float) -> OuterWall:
+        self._called("outer_wall")
+        return self.wall
+
+    def account_fills(self, account_id: int, *, timeout_s: float) -> Sequence[BrokerFill]:
+        self._called("account_fills")
+        orders = [order for order in self.orders.values() if order.message.account_id == account_id]
+        return [fill for order in orders for fill in order.fills]
+
+    def fill_costs(self, fill_ids: Sequence[int], *, timeout_s: float) -> Mapping[int, Decimal]:
+        self._called("fill_costs")
+        fills = [fill for order in self.orders.values() for fill in order.fills]
+        each = self.contract_costs.fee
+        return {fill.id: fill.quantity * each for fill in fills if fill.id in fill_ids and each is not None}
 
     def submit(self, order: OrderRequest, *, timeout_s: float) -> int:
         if self.before_submit is not None:
@@ -286,6 +315,14 @@ class FakeBroker:
             if order.message.account_id == account_id and order.status is BrokerOrderStatus.WORKING
         ]
 
+    def named_orders(self, account_id: int, *, timeout_s: float) -> Sequence[NamedOrder]:
+        self._called("named_orders")
+        return [
+            NamedOrder(order.id, order.message.client_order_id, order.placed_at)
+            for order in self.orders.values()
+            if order.message.account_id == account_id and order.message.client_order_id
+        ]
+
     def cancel(self, order_id: int, *, timeout_s: float) -> int:
         self._called("cancel")
         order = self.orders[order_id]
@@ -316,7 +353,7 @@ class FakeBroker:
             raise self._failures[call].pop(0)
 
     def _add(self, message: OrderRequest) -> FakeOrder:
-        order = FakeOrder(next(self._ids), message)
+        order = FakeOrder(next(self._ids), message, placed_at=self._now())
         self.orders[order.id] = order
         return order
 

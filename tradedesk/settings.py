@@ -165,16 +165,34 @@ CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 # A task is acknowledged when it starts: one that dies is done again by the next tick, not by redelivery.
 CELERY_TASK_ACKS_LATE = False
+# One that waits for longer is given to another worker; by then it has expired.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# Seconds, for workers with processes. With threads each task is bounded by its own time-outs.
+CELERY_TASK_SOFT_TIME_LIMIT, CELERY_TASK_TIME_LIMIT = 300, 330
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
+    "go_on_flattening": {
+        "task": "tradedesk.tasks.go_on_flattening",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
     "recover": {"task": "tradedesk.tasks.recover", "schedule": 15.0, "options": {"expires": 15}},
     "reconcile": {"task": "tradedesk.tasks.reconcile", "schedule": 30.0, "options": {"expires": 30}},
     "send_notices": {"task": "tradedesk.tasks.send_notices", "schedule": 5.0, "options": {"expires": 5}},
     "flat_by": {"task": "tradedesk.tasks.flat_by", "schedule": 20.0, "options": {"expires": 20}},
     "watch_alerts": {"task": "tradedesk.tasks.watch_alerts", "schedule": 60.0, "options": {"expires": 60}},
-    "prune": {"task": "tradedesk.tasks.prune", "schedule": 3600.0, "options": {"expires": 3600}},
+    "watch_rolls": {"task": "tradedesk.tasks.watch_rolls", "schedule": 900.0, "options": {"expires": 900}},
+    "renew_tokens": {"task": "tradedesk.tasks.renew_tokens", "schedule": 120.0, "options": {"expires": 120}},
+    "refresh_costs": {
+        "task": "tradedesk.tasks.refresh_costs",
+        "schedule": 21600.0,
+        "options": {"expires": 900},
+    },
+    "read_walls": {"task": "tradedesk.tasks.read_walls", "schedule": 21600.0, "options": {"expires": 900}},
+    "prune": {"task": "tradedesk.tasks.prune", "schedule": 3600.0, "options": {"expires": 900}},
     "write_statements": {
         "task": "tradedesk.tasks.write_statements",
         "schedule": 300.0,
@@ -183,7 +201,7 @@ CELERY_BEAT_SCHEDULE = {
     "watch_calendar": {
         "task": "tradedesk.tasks.watch_calendar",
         "schedule": 3600.0,
-        "options": {"expires": 3600},
+        "options": {"expires": 900},
     },
 }
 

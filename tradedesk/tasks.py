@@ -13,33 +13,61 @@ from tradedesk.services import (
     alert_stream,
     calendars,
     channels,
+    flatten,
+    outer_wall,
     recovery,
+    renewal,
     retention,
+    rolls,
     rounds,
     sending,
     statement,
     task_runs,
     telling,
+    terms,
+    versions,
 )
 from tradedesk.services.flat_by import flat_by as bring_flat_by
+from tradedesk.stores.task_locks import only_one
 
 log = structlog.get_logger(__name__)
 
 
 def _reporting(task: Callable[[], None]) -> Callable[[], None]:
-    """Let a task write down when it last ended well, and how it failed since then."""
+    """Let a task run once at a time, and write down how it ended and what its process runs.
+
+    A second scheduler, or a message that comes again, finds it running and does nothing.
+    """
 
     @wraps(task)
     def run() -> None:
-        try:
-            task()
-        except Exception as error:
-            with suppress(DatabaseError):
-                task_runs.note_failure(task.__name__, type(error).__name__, wiring.desk().now())
-            raise
-        task_runs.note_success(task.__name__, wiring.desk().now())
+        with only_one(task.__name__) as is_ours:
+            if is_ours:
+                _run(task)
+            else:
+                log.info("task.runs_elsewhere", task=task.__name__)
 
     return run
+
+
+def _run(task: Callable[[], None]) -> None:
+    try:
+        task()
+    except Exception as error:
+        with suppress(DatabaseError):
+            task_runs.note_failure(task.__name__, type(error).__name__, wiring.desk().now())
+        raise
+    task_runs.note_success(task.__name__, wiring.desk().now())
+    versions.sign("worker", versions.signature(), wiring.STARTED_AT, wiring.desk().now())
+
+
+@shared_task
+@_reporting
+def go_on_flattening() -> None:
+    """Go on with what is to be flat and is not yet."""
+    still_open = flatten.go_on(wiring.desk())
+    if still_open:
+        log.warning("flatten.still_open", scopes=still_open)
 
 
 @shared_task
@@ -80,6 +108,42 @@ def flat_by() -> None:
 
 @shared_task
 @_reporting
+def watch_rolls() -> None:
+    """Look for positions in months that are to be left, and close what its last date has passed for."""
+    not_closed = rolls.watch_rolls(wiring.desk())
+    if not_closed:
+        log.warning("watch_rolls.not_closed", bots=not_closed)
+
+
+@shared_task
+@_reporting
+def renew_tokens() -> None:
+    """Renew the token of each broker login that ends soon, though nobody trades."""
+    ending = renewal.renew_tokens(wiring.desk())
+    if ending:
+        log.warning("renew_tokens.not_renewed", accounts=ending)
+
+
+@shared_task
+@_reporting
+def refresh_costs() -> None:
+    """Read what trading costs: fees and margin of each instrument in use."""
+    unread = terms.refresh_costs(wiring.desk())
+    if unread:
+        log.warning("refresh_costs.unread", count=unread)
+
+
+@shared_task
+@_reporting
+def read_walls() -> None:
+    """Read what the brokers themselves enforce, for the day on which the desk is dead."""
+    unread = outer_wall.read_walls(wiring.desk())
+    if unread:
+        log.warning("read_walls.unread", accounts=unread)
+
+
+@shared_task
+@_reporting
 def watch_calendar() -> None:
     """Remind people of a calendar that nobody has confirmed far enough ahead."""
     calendars.remind(wiring.desk().now())
@@ -105,5 +169,5 @@ def prune() -> None:
 @shared_task
 @_reporting
 def write_statements() -> None:
-    """Write down for each account what the trading day came to that ended last."""
-    statement.write_statements(wiring.desk().now())
+    """Write down for each account what the trading day came to that ended last, compared with the broker."""
+    statement.write_statements(wiring.desk())

@@ -9,6 +9,10 @@ application = get_wsgi_application()
 
 from tradedesk import wiring  # noqa: E402 - needs the applications loaded
 from tradedesk.services.starting import settle_at_start  # noqa: E402
+from tradedesk.services.versions import keep_signing  # noqa: E402
 
 # Openings are denied until the accounts were reconciled since the start; do not wait for the worker.
 threading.Thread(target=settle_at_start, args=[wiring.desk()], name="settle-at-start", daemon=True).start()
+threading.Thread(
+    target=keep_signing, args=[wiring.desk(), "web", threading.Event()], name="keep-signing", daemon=True
+).start()

@@ -12,6 +12,8 @@ import httpx
 
 from broker.base import BrokerContract, BrokerRefused, Change, Connected
 from broker.logins import LoginStore, Share
+from broker.money import ContractCosts
+from broker.tradovate import views
 from broker.tradovate.auth import Session
 from broker.tradovate.clocks import ahead_s
 from broker.tradovate.contracts import ContractBook
@@ -68,6 +70,10 @@ class TradovateBroker(Placing, Looking, Managing):
         """Take a token of a new session. POST /auth/accesstokenrequest"""
         self._session.log_in_again(self.deadline(timeout_s))
 
+    def token_ends_at(self, *, timeout_s: float) -> datetime:
+        """Return when the token ends, renewed first if that is soon. GET /auth/renewaccesstoken"""
+        return self._session.token(self.deadline(timeout_s)).expires_at
+
     def front_contract(self, root: str, *, timeout_s: float) -> BrokerContract:
         """Return the front month as of at most ten minutes ago.
 
@@ -102,6 +108,12 @@ class TradovateBroker(Placing, Looking, Managing):
             if params.product_id == product.id:
                 return params
         raise BrokerRefused("", f"no fees of {root}")
+
+    def costs(self, root: str, *, timeout_s: float) -> ContractCosts:
+        """Return what one contract of a root costs. GET /product/find, POST /contract/getproductfeeparams"""
+        params = self.fees(root, timeout_s=timeout_s)
+        margin = params.full_margin.initial_margin if params.full_margin else None
+        return ContractCosts(views.total_fee(params), margin)
 
     def product_session(self, root: str, *, timeout_s: float) -> ProductSession:
         """Return the trading day of a root. GET /product/find, /productSession/item"""

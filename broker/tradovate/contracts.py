@@ -110,4 +110,5 @@ def _join(row: Contract, maturity: ContractMaturity, product: Product) -> Broker
         point_value=product.value_per_point,
         expires_on=maturity.expiration_date.date(),
         is_front=maturity.is_front,
+        first_notice_on=maturity.first_intent_date.date() if maturity.first_intent_date else None,
     )

@@ -41,6 +41,7 @@ _OTHER_KINDS = frozenset(
 )
 _EVENTS = frozenset({"props", "shutdown", "clock", "md", "chart"})
 QUOTE_LIMIT = 200
+LONGEST_LABEL, LARGEST_ID = 64, 2**63 - 1
 
 type Message = dict[str, Any]
 
@@ -96,9 +97,9 @@ def unknown_word(message: Message) -> str:
     event, data = message.get("e"), message.get("d")
     if event is None or event == "props":
         kind = data.get("entityType") if event and isinstance(data, dict) else None
-        is_known = kind is None or kind in KINDS or kind in _OTHER_KINDS
+        is_known = kind is None or str(kind) in KINDS or str(kind) in _OTHER_KINDS
         return "" if is_known else f"row {str(kind)[:QUOTE_LIMIT]}"
-    return "" if event in _EVENTS else f"event {str(event)[:QUOTE_LIMIT]}"
+    return "" if str(event) in _EVENTS else f"event {str(event)[:QUOTE_LIMIT]}"
 
 
 def quote(data: object) -> str:
@@ -118,15 +119,24 @@ def _list_in(content: str) -> list[Any]:
 
 def _change(kind: str, row: dict[str, Any]) -> Change:
     order_id = row.get("id") if kind == "order" else row.get("orderId")
-    label = row.get("clOrdId") or row.get("text") if kind in ("command", "orderVersion") else ""
+    label = row.get("clOrdId") or row.get("text") if kind in ("command", "orderVersion") else None
     fill_id = row.get("id") if kind == "fill" else None
     return Change(
         account_id=_whole(row.get("accountId")),
         order_id=_whole(order_id),
-        client_order_id=label if isinstance(label, str) else "",
+        client_order_id=_label(label),
         fill_id=_whole(fill_id),
     )
 
 
+def _label(value: object) -> str:
+    """Return a label that could be one of ours; other programs may write whatever they like."""
+    if isinstance(value, str) and value.isascii() and value.isprintable() and len(value) <= LONGEST_LABEL:
+        return value
+    return ""
+
+
 def _whole(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_ID:
+        return value
+    return None

@@ -176,7 +176,10 @@ def broker_error(outcome: httpx.HTTPError | Reply) -> BrokerError | None:
         return BrokerNotReached(type(outcome).__name__)
     if isinstance(outcome, httpx.HTTPError):
         return BrokerOutcomeUnknown(type(outcome).__name__)
-    return _penalty(outcome) or (_refusal(outcome) if outcome.status == 200 else _status_error(outcome))
+    penalty = _penalty(outcome)
+    if penalty and _has_id(outcome.data):
+        return BrokerOutcomeUnknown("both an id and a penalty")
+    return penalty or (_refusal(outcome) if outcome.status == 200 else _status_error(outcome))
 
 
 def _penalty(reply: Reply) -> BrokerThrottled | None:
@@ -188,7 +191,7 @@ def _penalty(reply: Reply) -> BrokerThrottled | None:
         ticket = ""
     if data.get("p-captcha") is True or not isinstance(wait, int | Decimal):
         return BrokerThrottled(None, ticket)
-    return BrokerThrottled(min(float(wait), WAIT_LIMIT_S), ticket)
+    return BrokerThrottled(float(min(wait, Decimal(WAIT_LIMIT_S))), ticket)
 
 
 def _status_error(reply: Reply) -> BrokerError:
@@ -216,9 +219,14 @@ def _refusal(reply: Reply) -> BrokerError | None:
         code, text = code or "violations", text or _describe(violations)
     if code == "Success" or not (code or text or data.get("ok") is False):
         return None
-    if data.get("orderId") is not None or data.get("commandId") is not None:
+    if _has_id(data):
         return BrokerOutcomeUnknown(f"both an id and a refusal: {reply.quote(code or text)}")
     return BrokerRefused(reply.quote(code), reply.quote(text))
+
+
+def _has_id(data: dict[str, Any]) -> bool:
+    """Tell whether a reply names what it made, so that it may have been carried out whatever else it says."""
+    return data.get("orderId") is not None or data.get("commandId") is not None
 
 
 def _describe(violations: object) -> str:

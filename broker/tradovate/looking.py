@@ -1,8 +1,16 @@
 """What became of orders, and the positions that they made. Reading changes nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
-from broker.base import BrokerFill, BrokerOrderStatus, BrokerPosition, OrderReport, WorkingOrder
+from broker.base import (
+    BrokerFill,
+    BrokerOrderStatus,
+    BrokerPosition,
+    NamedOrder,
+    OrderReport,
+    WorkingOrder,
+)
 from broker.orders import BrokerOrder
 from broker.tradovate import joins, views
 from broker.tradovate.calls import Calls
@@ -65,6 +73,12 @@ class Looking(Calls):
         """Return the standing fills of one order, oldest first. GET /fill/deps"""
         return views.fills(self.many(FILL_DEPS, order_id, deadline=self.deadline(timeout_s)))
 
+    def account_fills(self, account_id: int, *, timeout_s: float) -> Sequence[BrokerFill]:
+        """Return the standing fills of an account, oldest first. GET /order/deps, /fill/ldeps"""
+        deadline = self.deadline(timeout_s)
+        ids = [order.id for order in self._orders_of(account_id, deadline)]
+        return views.fills(self.dependants(FILL_LDEPS, ids, deadline=deadline))
+
     def find_order(self, account_id: int, client_order_id: str, *, timeout_s: float) -> int | None:
         """Return the id of the account's order with our id.
 
@@ -87,6 +101,21 @@ class Looking(Calls):
         orders = self._orders_of(account_id, self.deadline(timeout_s))
         return [views.working_order(order) for order in orders if not views.is_over(order)]
 
+    def named_orders(self, account_id: int, *, timeout_s: float) -> Sequence[NamedOrder]:
+        """Return the account's orders that were given our id. GET /command/list, /order/deps"""
+        deadline = self.deadline(timeout_s)
+        # The command that made an order has the order's id; later ones change or cancel it.
+        names = {
+            row.order_id: row.cl_ord_id
+            for row in self.many(COMMAND_LIST, deadline=deadline)
+            if row.id == row.order_id and row.cl_ord_id
+        }
+        return [
+            NamedOrder(order.id, names[order.id], order.timestamp)
+            for order in self._orders_of(account_id, deadline)
+            if order.id in names
+        ]
+
     def positions(self, account_id: int, *, timeout_s: float) -> Sequence[BrokerPosition]:
         """Return the account's rows, flat ones included. GET /position/deps"""
         rows = self.many(POSITION_DEPS, account_id, deadline=self.deadline(timeout_s))
@@ -104,6 +133,11 @@ class Looking(Calls):
     def fill_fees(self, fill_ids: Sequence[int], *, timeout_s: float) -> Sequence[FillFee]:
         """Return what fills cost, in money; a fee may appear after its fill. GET /fillFee/ldeps"""
         return self.dependants(FILL_FEE_LDEPS, fill_ids, deadline=self.deadline(timeout_s))
+
+    def fill_costs(self, fill_ids: Sequence[int], *, timeout_s: float) -> Mapping[int, Decimal]:
+        """Return what fills cost in all, by their ids; a fee may appear after its fill. GET /fillFee/ldeps"""
+        found = {row.id: views.total_fee(row) for row in self.fill_fees(fill_ids, timeout_s=timeout_s)}
+        return {fill_id: fee for fill_id, fee in found.items() if fee is not None}
 
     def fill_pairs(self, position_id: int, *, timeout_s: float) -> Sequence[FillPair]:
         """Return the fills that closed each other in a position. GET /fillPair/deps"""

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from broker.base import BrokerAccount
+from broker.money import OuterWall
 from broker.tradovate import views
 from broker.tradovate.calls import Calls
 from broker.tradovate.parse import unreadable
@@ -113,6 +114,17 @@ class Managing(Calls):
     def position_limits(self, account_id: int, *, timeout_s: float) -> Sequence[UserAccountPositionLimit]:
         """Return how many contracts an account may hold. GET /userAccountPositionLimit/deps"""
         return self.many(POSITION_LIMIT_DEPS, account_id, deadline=self.deadline(timeout_s))
+
+    def outer_wall(self, account_id: int, *, timeout_s: float) -> OuterWall:
+        """Return what the broker itself enforces for an account as a whole.
+
+        GET /userAccountAutoLiq/deps, /userAccountPositionLimit/deps
+        """
+        deadline = self.deadline(timeout_s)
+        levels = self._only(AUTO_LIQ_DEPS, account_id, deadline)
+        limits = self.many(POSITION_LIMIT_DEPS, account_id, deadline=deadline)
+        bounds = [bound for limit in limits if (bound := views.overall_limit(limit)) is not None]
+        return OuterWall(levels.daily_loss_auto_liq if levels else None, min(bounds, default=None))
 
     def risk_parameters(self, limit_id: int, *, timeout_s: float) -> Sequence[UserAccountRiskParameter]:
         """Return what a position limit says of single orders. GET /userAccountRiskParameter/deps"""

@@ -48,7 +48,9 @@ class KeptConnections(httpx.BaseTransport):
             connection.close()
         else:
             self._idle.append(connection)
-        return httpx.Response(response.status, headers=response.getheaders(), stream=httpx.ByteStream(body))
+        # As they came: httpx would take text for ASCII.
+        headers = [(name.encode("latin-1"), text.encode("latin-1")) for name, text in response.getheaders()]
+        return httpx.Response(response.status, headers=headers, stream=httpx.ByteStream(body))
 
     def close(self) -> None:
         while self._idle:

@@ -6,6 +6,7 @@ from typing import Any
 
 from broker.logins import AccessToken
 from broker.tradovate.frames import KINDS
+from broker.tradovate.http import WAIT_LIMIT_S
 from broker.tradovate.line import ANSWER_WITHIN_S, Ended, Line, failure_of
 
 CAPTCHA_WAIT_S = 3600.0
@@ -77,7 +78,7 @@ def _penalty_s(data: dict[str, Any]) -> float:
     wait_s = data.get("p-time", 0)
     if data.get("p-captcha") is True or not isinstance(wait_s, int | float):
         return CAPTCHA_WAIT_S
-    return max(float(wait_s), 0.0)
+    return float(max(0, min(wait_s, WAIT_LIMIT_S)))
 
 
 # Partner documentation of 2026: what is not listed is not told. An older server passes the list over.

@@ -1,6 +1,7 @@
 """Rows as the value types of the port."""
 
 from collections.abc import Iterable
+from decimal import Decimal
 
 from broker.base import (
     BrokerAccount,
@@ -12,9 +13,10 @@ from broker.base import (
 )
 from broker.terms import PRICES_OF, OrderType, Terms, TimeInForce
 from broker.tradovate.parse import unreadable
-from broker.tradovate.rows.accounts import Account
-from broker.tradovate.rows.orders import CommandReport, Fill, Order, OrderVersion, Position
-from broker.tradovate.words import Action, ForceWord, OrderKind, OrdStatus, Reason
+from broker.tradovate.rows.accounts import Account, UserAccountPositionLimit
+from broker.tradovate.rows.contracts import ProductFeeParams
+from broker.tradovate.rows.orders import CommandReport, Fill, FillFee, Order, OrderVersion, Position
+from broker.tradovate.words import Action, ForceWord, OrderKind, OrdStatus, Reason, TotalBy
 
 ACTIONS = {Side.BUY: Action.BUY, Side.SELL: Action.SELL}
 ORDER_KINDS = {
@@ -59,6 +61,26 @@ def position(row: Position) -> BrokerPosition:
     # Held since an earlier session, a position may have the price of that session only.
     price = row.prev_price if row.net_price is None else row.net_price
     return BrokerPosition(row.account_id, row.contract_id, row.net_pos, price if row.net_pos else None)
+
+
+def overall_limit(row: UserAccountPositionLimit) -> int | None:
+    """Return the contracts that a limit lets the whole account hold either way, None for other limits."""
+    filters = (
+        row.contract_id,
+        row.product_id,
+        row.exchange_id,
+        row.product_type,
+        row.risk_discount_contract_group_id,
+        row.product_verification_status,
+        row.contract_group_id,
+        row.risk_time_period_id,
+    )
+    if not row.active or row.total_by is not TotalBy.OVERALL or any(each is not None for each in filters):
+        return None
+    if row.long_limit is not None and row.short_limit is not None:
+        sides = max(row.long_limit, row.short_limit)
+        return sides if row.exposed_limit is None else min(sides, row.exposed_limit)
+    return row.exposed_limit
 
 
 def side(action: Action) -> Side:
@@ -110,6 +132,21 @@ def reject_reason(reports: Iterable[CommandReport]) -> str:
     """Return code and text of the newest report that names a reason, or an empty string."""
     told = [report for report in reports if _reason(report)]
     return _reason(max(told, key=lambda report: (report.timestamp, report.id))) if told else ""
+
+
+def total_fee(row: FillFee | ProductFeeParams) -> Decimal | None:
+    """Return the sum of all fees that a row tells, None where it tells none."""
+    fees = (
+        row.clearing_fee,
+        row.exchange_fee,
+        row.nfa_fee,
+        row.brokerage_fee,
+        row.ip_fee,
+        row.commission,
+        row.order_routing_fee,
+    )
+    told = [fee for fee in fees if fee is not None]
+    return sum(told, Decimal()) if told else None
 
 
 def _fill(row: Fill) -> BrokerFill:

@@ -98,11 +98,14 @@ class Facts:
     mismatch_open: bool | None
     ambiguity_open: bool | None
     alerts_alive: bool | None
+    statement_agrees: bool | None
+    versions_agree: bool | None
     session_open: bool | None
     before_flat_by: bool | None
     calendar_confirmed: bool | None
     contract_confirmed: bool | None
     contract_is_front: bool | None
+    before_cutoff: bool | None
     contract_matches_chart: bool | None
     delayed: bool | None
     is_live: bool | None

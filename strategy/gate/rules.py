@@ -26,6 +26,7 @@ _READ = Rule("P5", "BROKER_UNREACHABLE", "position, as the broker says", "on", v
 # In the order in which a refusal is named: the gravest first.
 OPENING = (
     _HALTED,
+    Rule("P1", "VERSION_MISMATCH", "code and settings of the processes", "on", verdicts.versions_agree),
     Rule("P1", "REDUCING", "strictest trading state", "on", verdicts.free_to_open),
     Rule("P1", "BOT_DISABLED", "switch of bot and account", "on", verdicts.enabled),
     Rule("P2", "NOT_ARMED", "arming of a live account", "on", verdicts.armed),
@@ -38,11 +39,15 @@ OPENING = (
     Rule("P7", "TOO_OLD", "age of the event", "60 s", verdicts.young),
     Rule("P8", "CLOCK_OFF", "broker's clock and ours", "2 s", verdicts.clock_agrees),
     Rule("Q4", "ALERTS_SILENT", "heartbeats of the chart", "2 missed", verdicts.alerts_alive),
+    Rule("Q7", "STATEMENT_DIFFERS", "last daily statement", "to the cent", verdicts.statement_agrees),
     Rule("P12", "SESSION_CLOSED", "session of the exchange", "on", verdicts.session_open),
     Rule("P12", "FLAT_BY", "flat-by time of the account", "15 min before", verdicts.before_flat_by),
     Rule("P12", "CALENDAR_UNCONFIRMED", "days that a person confirmed", "14", verdicts.calendar_confirmed),
     Rule("P3", "CONTRACT_UNKNOWN", "terms of the contract", "on", verdicts.contract_confirmed),
     Rule("P3", "CONTRACT_ROLLED", "month held and front month", "on", verdicts.contract_is_front),
+    Rule(
+        "P3", "ROLL_CUTOFF", "days to first notice or expiry", "5, settled in cash 2", verdicts.before_cutoff
+    ),
     Rule("P3", "CONTRACT_MISMATCH", "contract of the chart", "on", verdicts.contract_matches_chart),
     Rule("Q5", "NO_STOP_PRICE", "price of the stop that goes along", "on", verdicts.stop_priced),
     Rule("P4", "RISK_SIZE", "contracts that the risk allows", "off", verdicts.risk_allows),

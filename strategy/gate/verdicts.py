@@ -89,6 +89,16 @@ def alerts_alive(facts: Facts) -> Verdict:
     return facts.alerts_alive, f"heartbeats come {facts.alerts_alive}"
 
 
+def statement_agrees(facts: Facts) -> Verdict:
+    """Pass while no daily statement differs from the broker's list without a person's word."""
+    return facts.statement_agrees, f"statement agrees {facts.statement_agrees}"
+
+
+def versions_agree(facts: Facts) -> Verdict:
+    """Pass while all processes of the desk run the same code and settings."""
+    return facts.versions_agree, f"versions agree {facts.versions_agree}"
+
+
 def before_flat_by(facts: Facts) -> Verdict:
     """Pass until shortly before the time by which the account is to be flat."""
     return facts.before_flat_by, f"before flat-by time {facts.before_flat_by}"
@@ -112,6 +122,11 @@ def contract_confirmed(facts: Facts) -> Verdict:
 def contract_is_front(facts: Facts) -> Verdict:
     """Pass when nothing is held in another month."""
     return facts.contract_is_front, f"front month {facts.contract_is_front}"
+
+
+def before_cutoff(facts: Facts) -> Verdict:
+    """Pass while first notice and expiry are far enough away."""
+    return facts.before_cutoff, f"before cut-off {facts.before_cutoff}"
 
 
 def contract_matches_chart(facts: Facts) -> Verdict:

@@ -38,6 +38,7 @@ class Book:
             "/position/deps": lambda query: [self.position(int(query["masterid"]))],
             "/order/placeorder": self.place,
             "/order/deps": lambda _: [],
+            "/command/list": lambda _: [],
             "/paper/prices": lambda _: {"ok": True},
             "/fill/deps": lambda query: [self.fills[int(query["masterid"])]],
             "/bench/requests": lambda _: {"requests": self.requests},

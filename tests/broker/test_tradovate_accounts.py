@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from broker.base import BrokerOutcomeUnknown, BrokerRefused
+from broker.money import ContractCosts, OuterWall
 from broker.tradovate.managing import AccountRisk
 from broker.tradovate.rows.accounts import (
     AccountRiskStatus,
@@ -174,6 +175,34 @@ def test_position_limit_that_was_read_is_updated(script: Script) -> None:
     assert script.requests[-1].body == LIMIT
 
 
+@pytest.mark.parametrize(
+    ("fields", "position"),
+    [
+        ({"longLimit": 3, "shortLimit": 2}, 3),
+        ({"longLimit": 3, "shortLimit": 2, "exposedLimit": 1}, 1),
+        ({"exposedLimit": 4}, 4),
+        ({"longLimit": 3}, None),
+        ({"longLimit": 3, "shortLimit": 3, "active": False}, None),
+        ({"longLimit": 3, "shortLimit": 3, "totalBy": "Product"}, None),
+        ({"longLimit": 3, "shortLimit": 3, "productId": 800}, None),
+    ],
+)
+def test_outer_wall_counts_limits_of_the_whole_account_either_way(
+    script: Script, fields: Row, position: int | None
+) -> None:
+    limit = {"id": 5, "accountId": ACCOUNT_ID, "active": True, "totalBy": "Overall"} | fields
+    script.on("/userAccountPositionLimit/deps", [limit])
+    script.on("/userAccountAutoLiq/deps", [{"id": ACCOUNT_ID, "dailyLossAutoLiq": 750.5}])
+
+    assert connect(script).outer_wall(ACCOUNT_ID, timeout_s=1) == OuterWall(Decimal("750.5"), position)
+
+
+def test_account_without_limits_has_no_outer_wall(script: Script) -> None:
+    script.on("/userAccountPositionLimit/deps", []).on("/userAccountAutoLiq/deps", [])
+
+    assert connect(script).outer_wall(ACCOUNT_ID, timeout_s=1) == OuterWall(None, None)
+
+
 def test_parameters_of_a_limit_name_sizes_of_single_orders(script: Script) -> None:
     row = {"id": 6, "userAccountPositionLimitId": 5, "maxOpeningOrderQty": 2, "hardLimit": True}
     script.on("/userAccountRiskParameter/deps", [seen(row)])
@@ -259,6 +288,27 @@ def test_fees_are_those_of_the_root(script: Script) -> None:
     assert found.full_margin is not None
     assert found.full_margin.initial_margin == Decimal(2300)
     assert script.requests[-1].body == {"productIds": [800]}
+
+
+@pytest.mark.parametrize(
+    ("told", "costs"),
+    [
+        ({"commission": 0.35, "exchangeFee": 0.2}, ContractCosts(Decimal("0.55"), None)),
+        ({"commission": 0}, ContractCosts(Decimal(0), None)),
+        ({}, ContractCosts(None, None)),
+        (
+            {"fullMargin": {"initialMargin": 2300, "maintenanceMargin": 2100, "timestamp": TIME}},
+            ContractCosts(None, Decimal(2300)),
+        ),
+    ],
+)
+def test_costs_are_all_fees_together_and_the_full_margin(
+    script: Script, told: Row, costs: ContractCosts
+) -> None:
+    script.on("/product/find", product())
+    script.on("/contract/getproductfeeparams", {"params": [{"productId": 800} | told]})
+
+    assert connect(script).costs("MES", timeout_s=1) == costs
 
 
 def test_root_without_fees_is_refused(script: Script) -> None:

@@ -144,6 +144,18 @@ def test_token_with_less_than_a_quarter_of_an_hour_is_renewed(
     assert tokens.load(KEY) == AccessToken("token-2", clock.now() + timedelta(minutes=80), 7, NOW)
 
 
+def test_asking_when_the_token_ends_renews_it_in_time(script: Script, clock: Clock) -> None:
+    broker = connect(script)
+    assert broker.token_ends_at(timeout_s=1) == clock.now() + timedelta(minutes=80)
+    clock.advance(timedelta(minutes=65))
+    assert broker.token_ends_at(timeout_s=1) == clock.now() + timedelta(minutes=15)
+    clock.advance(timedelta(seconds=1))
+
+    assert broker.token_ends_at(timeout_s=1) == clock.now() + timedelta(minutes=80)
+
+    assert script.paths() == [LOGIN, RENEW]
+
+
 @pytest.mark.parametrize(
     "answer",
     [

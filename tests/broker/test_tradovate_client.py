@@ -154,6 +154,7 @@ def check_request(request: Request) -> None:
         lambda broker: broker.find_order(ACCOUNT_ID, "td-0001", timeout_s=1),
         lambda broker: broker.find_order(ACCOUNT_ID, "nowhere", timeout_s=1),
         lambda broker: broker.working_orders(ACCOUNT_ID, timeout_s=1),
+        lambda broker: broker.named_orders(ACCOUNT_ID, timeout_s=1),
         lambda broker: broker.cancel(ORDER_ID, timeout_s=1),
     ],
 )
@@ -356,6 +357,24 @@ def test_working_orders_are_those_not_known_to_be_over(script: Script) -> None:
     ]
 
 
+def test_named_orders_are_those_of_the_account_whose_making_command_has_our_id(script: Script) -> None:
+    script.on("/order/deps", [order(), order(id=11), order(id=12), order(id=13, accountId=2)])
+    script.on(
+        "/command/list",
+        [
+            command(id=ORDER_ID, orderId=ORDER_ID, clOrdId="td-0001"),
+            command(id=99, orderId=11, clOrdId="td-change"),
+            command(id=12, orderId=12, clOrdId=None),
+            command(id=13, orderId=13, clOrdId="td-elsewhere"),
+        ],
+    )
+
+    (found,) = connect(script).named_orders(ACCOUNT_ID, timeout_s=1)
+
+    assert (found.id, found.client_order_id) == (ORDER_ID, "td-0001")
+    assert found.placed_at.tzinfo is not None
+
+
 # Accounts and positions.
 
 
@@ -470,6 +489,16 @@ def test_contract_is_read_once_by_name_and_id(script: Script) -> None:
     assert broker.contract_by_name("MESZ6", timeout_s=1) == MES
     assert broker.contract_by_id(3001, timeout_s=1) == MES
     assert len(script.requests) == 4
+
+
+def test_contract_has_the_day_of_its_first_notice(script: Script) -> None:
+    script.on("/contract/item", contract())
+    script.on("/contractMaturity/item", maturity(firstIntentDate="2026-11-30T06:00:00.000Z"))
+    script.on("/product/item", product())
+
+    found = connect(script).contract_by_id(3001, timeout_s=1)
+
+    assert (found.first_notice_on, found.expires_on) == (date(2026, 11, 30), date(2026, 12, 18))
 
 
 def test_contract_learns_that_it_is_front_no_more(script: Script) -> None:

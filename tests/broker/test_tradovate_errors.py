@@ -23,6 +23,7 @@ from broker.tradovate.client import TradovateBroker
 from broker.tradovate.http import (
     LOCK_WAIT_S,
     RATE_LIMIT_WAIT_S,
+    WAIT_LIMIT_S,
     LockedOut,
     ServerFault,
     TokenRefused,
@@ -193,6 +194,14 @@ def test_half_a_reply_is_unknown(dial: Dial, half: bytes) -> None:
     assert len(peer.received) == 1
 
 
+def test_header_in_another_alphabet_is_no_error(dial: Dial) -> None:
+    def reply(connection: socket.socket, peer: Peer) -> None:
+        connection.sendall(whole(b'{"orderId": 12}', headers=b"Server: caf\xe9\r\n"))
+
+    with listen(reply) as peer:
+        assert dial(peer.url).submit(market_order(), timeout_s=1) == 12
+
+
 @pytest.mark.parametrize(
     "start", [b"HTTP/1.1 200 OK\r\nX-Slow: ", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"]
 )
@@ -302,6 +311,7 @@ def test_failure_reason_success_is_no_refusal() -> None:
     [
         ({"p-ticket": "T1", "p-time": 15, "p-captcha": False}, 15, "T1"),
         ({"p-time": 2.5}, 2.5, ""),
+        ({"p-time": 10**400}, WAIT_LIMIT_S, ""),
         ({"p-ticket": "T1", "p-time": 15, "p-captcha": True}, None, "T1"),
         ({"p-captcha": True}, None, ""),
         (httpx.Response(429, json={"p-ticket": "T2", "p-time": 30}), 30, "T2"),
@@ -323,6 +333,14 @@ def test_penalty_is_throttled(reply: object, wait_s: float | None, ticket: str) 
 
     assert (caught.value.retry_after_s, caught.value.ticket) == (wait_s, ticket)
     assert len(script.sent(PLACE)) == 1
+
+
+@pytest.mark.parametrize("made", ["orderId", "commandId"])
+def test_id_beside_a_penalty_is_unknown(made: str) -> None:
+    script = Script().on(PLACE, {made: 5, "p-captcha": False})
+
+    with pytest.raises(BrokerOutcomeUnknown, match="both an id and a penalty"):
+        connect(script).submit(market_order(), timeout_s=1)
 
 
 def test_server_fault_with_a_penalty_in_it_is_unknown() -> None:

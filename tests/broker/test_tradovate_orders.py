@@ -455,6 +455,18 @@ def test_all_orders_of_an_account_take_five_requests(book: Script) -> None:
     assert book.sent("/fill/ldeps")[0].query == {"masterids": f"{ORDER_ID},{ORDER_ID + 1}"}
 
 
+def test_fills_of_an_account_take_two_requests(book: Script) -> None:
+    broker = connect(book)
+    orders = broker.orders(ACCOUNT_ID, timeout_s=1)
+    asked = len(book.paths())
+
+    found = broker.account_fills(ACCOUNT_ID, timeout_s=1)
+
+    assert [row.id for row in found] == [50]
+    assert found == orders[0].fills
+    assert book.paths()[asked:] == ["/order/deps", "/fill/ldeps"]
+
+
 def test_account_without_orders_takes_one_request(script: Script) -> None:
     script.on("/order/deps", [])
 
@@ -522,6 +534,12 @@ def test_fees_of_fills_are_read_together(script: Script) -> None:
         None,
     )
     assert script.requests[-1].query == {"masterids": "50,51"}
+
+
+def test_cost_of_a_fill_is_left_out_until_it_is_told(script: Script) -> None:
+    script.on("/fillFee/ldeps", [{"id": 50, "commission": 0.35, "nfaFee": 0.02}, {"id": 51}])
+
+    assert connect(script).fill_costs([50, 51, 52], timeout_s=1) == {50: Decimal("0.37")}
 
 
 def test_pairs_of_a_position_have_both_prices(script: Script) -> None:

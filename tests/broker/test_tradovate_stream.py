@@ -12,8 +12,9 @@ from structlog.testing import capture_logs
 
 from broker.base import Change, Connected
 from broker.logins import AccessToken
-from broker.tradovate.frames import ClosedByBroker, UnreadableFrame, changes_in, messages_of
+from broker.tradovate.frames import ClosedByBroker, UnreadableFrame, changes_in, messages_of, unknown_word
 from broker.tradovate.stream import UserStream
+from broker.tradovate.synchronising import _penalty_s
 from tests.broker.socket_script import (
     Peer,
     SocketServer,
@@ -92,6 +93,10 @@ def test_close_frame_tells_code_and_reason() -> None:
         ("fill", {"id": 663695020149, "orderId": 9, "qty": 1}, Change(None, 9, "", 663695020149)),
         ("position", {"id": 3, "accountId": 1, "netPos": 2}, Change(1)),
         ("fill", {"id": True, "orderId": "9"}, Change()),
+        ("fill", {"id": 2**63, "orderId": -1}, Change()),
+        ("command", {"orderId": 9, "clOrdId": "td-\x00"}, Change(None, 9)),
+        ("command", {"orderId": 9, "clOrdId": "td-\ud800"}, Change(None, 9)),
+        ("command", {"orderId": 9, "clOrdId": "x" * 65}, Change(None, 9)),
     ],
 )
 def test_row_tells_which_order_fill_or_account_it_is_about(
@@ -113,6 +118,19 @@ def test_row_tells_which_order_fill_or_account_it_is_about(
 )
 def test_message_about_anything_else_tells_nothing(message: dict[str, Any]) -> None:
     assert list(changes_in(message)) == []
+
+
+@pytest.mark.parametrize(
+    ("message", "word"),
+    [
+        ({"e": []}, "event []"),
+        ({"e": {"props": 1}}, "event {'props': 1}"),
+        ({"e": "props", "d": {"entityType": ["fill"]}}, "row ['fill']"),
+        ({"e": "props", "d": {"entityType": {}}}, "row {}"),
+    ],
+)
+def test_word_that_is_no_text_is_unknown(message: dict[str, Any], word: str) -> None:
+    assert unknown_word(message) == word
 
 
 def test_several_messages_and_rows_of_a_frame_are_told_in_turn() -> None:
@@ -266,6 +284,15 @@ def test_penalty_for_each_ticket_ends_the_connection_and_rests() -> None:
 
     assert rested_s >= 60
     assert len(server.syncs()) == 5
+
+
+@pytest.mark.parametrize(
+    ("wait", "wait_s"),
+    [(10**400, 86400), (float("inf"), 86400), (float("nan"), 0), (-1, 0)],
+    ids=["huge", "infinite", "no number", "negative"],
+)
+def test_penalty_of_an_impossible_length_has_a_possible_one(wait: float, wait_s: float) -> None:
+    assert _penalty_s({"p-time": wait}) == wait_s
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,7 @@ def open_desk(template: tuple[str, dict[str, Any]], tmp_path_factory: pytest.Tem
         latency_s: float = 0.0,
         servers: int = 1,
         workers: int = 1,
+        threads: int = 8,
         on_sqlite: bool = False,
         redis_url: str = "",
         own_database: Postgres | None = None,
@@ -82,7 +83,7 @@ def open_desk(template: tuple[str, dict[str, Any]], tmp_path_factory: pytest.Tem
             )
             for number in range(servers):
                 said = var / f"web-{number}.log"
-                web = Web(embedded.free_port(), desk.environ, said, workers=workers)
+                web = Web(embedded.free_port(), desk.environ, said, workers=workers, threads=threads)
                 desk.webs.append(web)
             stack.callback(desk.stop)
             desk.wait_until_trading()

@@ -10,7 +10,9 @@ import pytest
 
 from tests import embedded
 from tests.flows.conftest import OpenDesk
+from tests.flows.databases import Row
 from tests.flows.desks import Answer, Bot, Desk, alert, at_once
+from tests.waiting import until
 
 ALERTS, SENDERS = 60, 16
 NOBODY = "redis://127.0.0.1:1/0"
@@ -142,3 +144,14 @@ def largest_position(desk: Desk, bot: Bot) -> int:
             held += fill["qty"] if fill["action"] == "Buy" else -fill["qty"]
             largest = max(largest, abs(held))
     return largest
+
+
+def test_every_process_signs_what_it_runs_and_all_agree(desk: Desk) -> None:
+    until(lambda: len(signs(desk)) >= len(desk.webs), 15, "a sign of every web server")
+
+    assert len({(row["version"], row["code"], row["settings"]) for row in signs(desk)}) == 1
+    assert {row["role"] for row in signs(desk)} == {"web"}
+
+
+def signs(desk: Desk) -> list[Row]:
+    return desk.database.rows("SELECT role, version, code, settings FROM tradedesk_runningprocess")

@@ -37,11 +37,14 @@ ENTRY = Facts(
     mismatch_open=False,
     ambiguity_open=False,
     alerts_alive=True,
+    statement_agrees=True,
+    versions_agree=True,
     session_open=True,
     before_flat_by=True,
     calendar_confirmed=True,
     contract_confirmed=True,
     contract_is_front=True,
+    before_cutoff=True,
     contract_matches_chart=True,
     delayed=False,
     is_live=False,
@@ -69,11 +72,14 @@ UNREADABLE = Facts(
     mismatch_open=None,
     ambiguity_open=None,
     alerts_alive=None,
+    statement_agrees=None,
+    versions_agree=None,
     session_open=None,
     before_flat_by=None,
     calendar_confirmed=None,
     contract_confirmed=None,
     contract_is_front=None,
+    before_cutoff=None,
     contract_matches_chart=None,
     delayed=None,
     is_live=None,
@@ -161,12 +167,15 @@ def test_live_opening_within_the_rules_passes() -> None:
         ({"delayed": True}, "DELAYED_DATA"),
         ({"age_s": 60.001}, "TOO_OLD"),
         ({"alerts_alive": False}, "ALERTS_SILENT"),
+        ({"versions_agree": False}, "VERSION_MISMATCH"),
         ({"clock": Limit(2, 2.01)}, "CLOCK_OFF"),
+        ({"statement_agrees": False}, "STATEMENT_DIFFERS"),
         ({"session_open": False}, "SESSION_CLOSED"),
         ({"before_flat_by": False}, "FLAT_BY"),
         ({"calendar_confirmed": False}, "CALENDAR_UNCONFIRMED"),
         ({"contract_confirmed": False}, "CONTRACT_UNKNOWN"),
         ({"contract_is_front": False}, "CONTRACT_ROLLED"),
+        ({"before_cutoff": False}, "ROLL_CUTOFF"),
         ({"contract_matches_chart": False}, "CONTRACT_MISMATCH"),
         ({"has_stop_price": False}, "NO_STOP_PRICE"),
         ({"size": 0}, "RISK_SIZE"),
@@ -235,9 +244,11 @@ def test_live_opening_needs_more(changes: dict[str, Any], code_: str) -> None:
         ({"delayed": None}, "DELAYED_DATA"),
         ({"age_s": None}, "TOO_OLD"),
         ({"clock": Limit(2)}, "CLOCK_OFF"),
+        ({"statement_agrees": None}, "STATEMENT_DIFFERS"),
         ({"session_open": None}, "SESSION_CLOSED"),
         ({"contract_confirmed": None}, "CONTRACT_UNKNOWN"),
         ({"contract_is_front": None}, "CONTRACT_ROLLED"),
+        ({"before_cutoff": None}, "ROLL_CUTOFF"),
         ({"contract_matches_chart": None}, "CONTRACT_MISMATCH"),
         ({"working": None}, "MAX_POSITION"),
         ({"exposure": Exposure(account_cap=3)}, "MAX_ACCOUNT_POSITION"),
@@ -283,6 +294,7 @@ def test_nothing_passes_when_nothing_can_be_read() -> None:
 def test_opening_rules_are_asked_gravest_first() -> None:
     assert [(check.number, check.code) for check in opening_checks(UNREADABLE)] == [
         ("P1", "HALTED"),
+        ("P1", "VERSION_MISMATCH"),
         ("P1", "REDUCING"),
         ("P1", "BOT_DISABLED"),
         ("P2", "NOT_ARMED"),
@@ -295,11 +307,13 @@ def test_opening_rules_are_asked_gravest_first() -> None:
         ("P7", "TOO_OLD"),
         ("P8", "CLOCK_OFF"),
         ("Q4", "ALERTS_SILENT"),
+        ("Q7", "STATEMENT_DIFFERS"),
         ("P12", "SESSION_CLOSED"),
         ("P12", "FLAT_BY"),
         ("P12", "CALENDAR_UNCONFIRMED"),
         ("P3", "CONTRACT_UNKNOWN"),
         ("P3", "CONTRACT_ROLLED"),
+        ("P3", "ROLL_CUTOFF"),
         ("P3", "CONTRACT_MISMATCH"),
         ("Q5", "NO_STOP_PRICE"),
         ("P4", "RISK_SIZE"),
@@ -407,7 +421,7 @@ def test_closing_against_a_rule_is_refused_with_its_code(changes: dict[str, Any]
 @pytest.mark.parametrize("rules", [OPENING, CLOSING])
 def test_rule_has_a_code_of_its_own_and_a_number_of_the_table(rules: tuple[Any, ...]) -> None:
     assert len({rule.code for rule in rules}) == len(rules)
-    assert {rule.number for rule in rules} <= {"Q4", "Q5", *(f"P{number}" for number in range(1, 19))}
+    assert {rule.number for rule in rules} <= {"Q4", "Q5", "Q7", *(f"P{number}" for number in range(1, 19))}
 
 
 limits = st.builds(Limit, st.none() | st.integers(0, 5), st.none() | st.integers(0, 6))

@@ -22,6 +22,7 @@ from tradedesk.models import (
     AuditEntry,
     Bot,
     Cause,
+    FlattenWish,
     Holiday,
     SessionRule,
     TradingMode,
@@ -103,5 +104,8 @@ def rows(desk: Desk, admin_user: User) -> list[Model]:
         entry,
         admin_user,
         Group.objects.create(name="operators"),
+        FlattenWish.objects.create(
+            scope="all", passes_halt=True, by="ada", since=START, next_try_at=START, ended_at=START
+        ),
         token,
     ]

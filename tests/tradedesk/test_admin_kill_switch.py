@@ -76,7 +76,7 @@ def test_every_member_of_staff_may_halt_and_nothing_else(viewer: Client) -> None
     press(viewer, "halt")
     assert mode() == "HALTED"
 
-    for act in ("release", "reduce", "flatten"):
+    for act in ("release", "reduce", "flatten", "cancel_flatten"):
         assert viewer.post(PAGE, {"act": act, "scope": "all", "reason": "x"}).status_code == 403
     html = viewer.get(PAGE).content.decode()
 
@@ -198,6 +198,34 @@ def test_flatten_that_cannot_read_the_broker_says_so(panel: Client, links: FakeL
 
     assert "All trading: not flat yet." in html
     assert "paper: connection refused" in html
+
+
+def test_flatten_that_goes_on_is_shown_everywhere_and_can_be_ended(panel: Client, links: FakeLinks) -> None:
+    make_bot()
+    links.down["paper"] = BrokerNotReached("connection refused")
+    press(panel, "flatten", scope="account:paper", reason="roll")
+
+    assert "Flattening account:paper: not known to be flat." in panel.get("/admin/").content.decode()
+    assert "<b>Flattening account:paper</b>, not known to be flat" in panel.get("/halt/").content.decode()
+    html = panel.get(PAGE).content.decode()
+    assert "paper: connection refused" in html
+    assert "1 time so far" in html
+
+    html = press(panel, "cancel_flatten", scope="account:paper")
+
+    assert "Account paper: the flatten is over, entries stay blocked until you release." in html
+    assert mode("account:paper") == "REDUCING"
+    assert "Account paper: no flatten goes on." in press(panel, "cancel_flatten", scope="account:paper")
+
+
+def test_emergency_page_names_narrower_halts(panel: Client) -> None:
+    make_bot()
+    press(panel, "halt", scope="bot:mes-paper", reason="odd fills")
+
+    html = panel.get("/halt/").content.decode()
+
+    assert "Trading is on" in html
+    assert "<b>bot:mes-paper</b>: halted, odd fills" in html
 
 
 def test_one_scope_is_switched_alone(panel: Client) -> None:

@@ -31,6 +31,7 @@ def test_every_model_of_the_desk_is_in_the_panel() -> None:
         "BotState",
         "Decision",
         "Fill",
+        "FlattenWish",
         "Holiday",
         "Incident",
         "Instrument",

@@ -43,6 +43,8 @@ INSTRUMENT = {
     "settlement": "delivery",
     "last_trading_day": "Two days before the third Wednesday",
     "pinned_contract": "",
+    "opening_days": 5,
+    "flat_days": 3,
     "group": "",
     "group_weight": 1,
 }
@@ -425,3 +427,17 @@ def test_page_of_an_account_shows_the_broker_s_figures(panel: Client) -> None:
 
     assert "value 49,880.10, profit of the session −119.90, margin in use –" in html
     assert "read 23 Nov 2026, 15:00:00.000 UTC" in html
+
+
+def test_fee_and_margin_are_read_at_the_press_of_a_button(panel: Client, broker: FakeBroker) -> None:
+    instrument = make_bot().instrument
+    action = {"action": "read_costs", "_selected_action": str(instrument.pk)}
+
+    page = panel.post("/admin/tradedesk/instrument/", action, follow=True)
+    assert "Fee and margin of every instrument in use were read." in page.content.decode()
+    instrument.refresh_from_db()
+    assert (instrument.fee, instrument.initial_margin) == (Decimal("0.85"), Decimal(2398))
+
+    broker.fail("costs", BrokerNotReached("connection refused"))
+    page = panel.post("/admin/tradedesk/instrument/", action, follow=True)
+    assert "1 could not be read" in page.content.decode()

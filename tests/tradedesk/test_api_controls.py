@@ -19,6 +19,8 @@ OFF = {
     "by": "",
     "reason": "",
     "in_flight": 0,
+    "within": [],
+    "flattening": [],
 }
 
 
@@ -45,6 +47,8 @@ def test_engaging_halts_everything(api: APIClient) -> None:
         "by": "ada",
         "reason": "odd fills",
         "in_flight": 0,
+        "within": [],
+        "flattening": [],
     }
     assert api.get("/api/v1/kill-switch/").json() == answer.json()
     assert effective_mode("bot:mes-paper") == "HALTED"
@@ -226,6 +230,32 @@ def test_flatten_that_cannot_read_the_broker_is_not_flat(api: APIClient, links: 
         "positions": [{"account": "paper", "error": "connection refused"}],
         "orders": [],
     }
+
+
+def test_flatten_that_goes_on_is_told_and_can_be_ended(api: APIClient, links: FakeLinks) -> None:
+    make_bot()
+    links.down["paper"] = BrokerNotReached("connection refused")
+    asked = {"scope": "account:paper", "reason": "roll"}
+    api.post("/api/v1/flatten/", asked, format="json")
+
+    told = api.get("/api/v1/kill-switch/").json()
+
+    assert told["flattening"] == [
+        {
+            "scope": "account:paper",
+            "by": "ada",
+            "reason": "roll",
+            "since": "2026-11-23T15:00:00Z",
+            "tries": 1,
+            "looked_at": "2026-11-23T15:00:09.500000Z",
+            "positions": [{"account": "paper", "error": "connection refused"}],
+        }
+    ]
+    assert told["within"] == [{"scope": "account:paper", "trading_state": "REDUCING", "reason": "roll"}]
+    ended = api.delete("/api/v1/flatten/?scope=account:paper&reason=enough")
+    assert (ended.status_code, ended.json()["flattening"], ended.json()["mode"]) == (200, [], "reduce")
+    again = api.delete("/api/v1/flatten/?scope=account:paper")
+    assert (again.status_code, again.json()["code"]) == (404, "NOT_FOUND")
 
 
 def test_flatten_of_unknown_scope_is_refused(api: APIClient) -> None:

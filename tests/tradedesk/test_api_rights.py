@@ -54,6 +54,7 @@ def test_viewer_does_not_flatten(viewer: APIClient, bot: Bot) -> None:
     answer = viewer.post("/api/v1/flatten/", {"scope": "all", "reason": "x"}, format="json")
 
     assert answer.status_code == 403
+    assert viewer.delete("/api/v1/flatten/?scope=all").status_code == 403
 
 
 def test_viewer_resolves_no_incident(viewer: APIClient, bot: Bot) -> None:

@@ -56,6 +56,7 @@ def test_schema_has_every_operation_with_its_errors(api: APIClient) -> None:
         ("GET", "/kill-switch/"): reads,
         ("POST", "/kill-switch/"): reads | {"409"},
         ("POST", "/flatten/"): reads,
+        ("DELETE", "/flatten/"): reads | {"404"},
         ("POST", "/reconcile/"): reads,
         ("POST", "/incidents/{id}/resolve/"): reads | {"404", "409"},
     }

@@ -7,7 +7,7 @@ from django.core.management import CommandError, call_command
 from broker.base import BrokerNotReached, BrokerOutcomeUnknown
 from tests.builders import make_account, make_alert, make_bot, make_order, set_held
 from tests.fakes import FakeBroker, FakeClock, FakeLinks
-from tradedesk.models import Account, Decision, Order
+from tradedesk.models import Account, Decision, Instrument, Order
 
 pytestmark = pytest.mark.usefixtures("desk")
 
@@ -151,3 +151,13 @@ def test_help_teaches_examples_and_exit_codes(command: str, capsys: pytest.Captu
     assert end.value.code == 0
     assert f"examples:\n  manage.py {command}" in text
     assert "Exit codes\n0  " in text
+
+
+def test_refresh_costs_writes_fee_and_margin_down(broker: FakeBroker) -> None:
+    make_bot()
+
+    assert run("refresh_costs") == (0, "MES      fee 0.8500, margin 2398.00\n")
+
+    broker.fail("costs", BrokerNotReached("connection refused"))
+    Instrument.objects.update(fee=None)
+    assert run("refresh_costs") == (1, "MES      fee not known, margin 2398.00\n1 could not be read.\n")

@@ -1,10 +1,12 @@
+from typing import Any
+
 import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
 from broker.base import BrokerNotReached
-from tests.builders import make_bot, make_token
-from tests.fakes import FakeLinks
+from tests.builders import make_account, make_bot, make_token
+from tests.fakes import START, FakeLinks
 from tradedesk.models import Instrument, WebhookToken
 from tradedesk.services.desk import Desk
 from tradedesk.stores import redis
@@ -79,3 +81,25 @@ def test_redis_that_is_away_is_trouble(
 
     assert code == 1
     assert table["redis"] == "TROUBLE RedisUnavailable: ConnectionError"
+
+
+@pytest.mark.parametrize(
+    ("environment", "fields", "found"),
+    [
+        ("live", {}, "TROUBLE The broker's own limits were not read in the last day."),
+        ("demo", {}, "ok The broker's own limits were not read in the last day."),
+        (
+            "live",
+            {"wall": {"daily_loss": "750", "position": 3}, "wall_read_at": START},
+            "ok liquidates at a loss of 750 USD, at most 3 contracts",
+        ),
+    ],
+)
+def test_limits_at_the_broker_are_shown(
+    desk: Desk, capsys: pytest.CaptureFixture[str], environment: str, fields: dict[str, Any], found: str
+) -> None:
+    make_bot(account=make_account("real", environment=environment, credentials="LIVE", **fields))
+
+    _, table = report(capsys)
+
+    assert table["account real at broker"] == found

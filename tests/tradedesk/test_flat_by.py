@@ -240,3 +240,20 @@ def test_next_day_begins_anew(
     assert broker.held() == 0
     assert FlatDay.objects.count() == 2
     assert Order.objects.count() == Fill.objects.count() == 2
+
+
+def test_account_that_is_not_flat_is_tried_again_before_the_next_minute(
+    bot: Bot, tell: Teller, desk: Desk, clock: FakeClock, broker: FakeBroker, links: FakeLinks
+) -> None:
+    tell(BLUE)
+    links.down["paper"] = BrokerNotReached("connection refused")
+    move(clock, "15:05")
+    assert flat_by(desk) == 1
+    links.down.clear()
+    clock.advance(5)
+
+    tasks.go_on_flattening()
+
+    assert broker.held() == 0
+    clock.advance(60)
+    assert (flat_by(desk), day(), open_incidents()) == (0, (1, True), [])

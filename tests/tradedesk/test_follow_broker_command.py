@@ -90,6 +90,26 @@ def test_failure_of_a_comparison_ends_the_follower_with_an_error(
         run()
 
 
+def test_broken_database_connection_is_replaced_when_the_login_is_tried_again(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = 0
+
+    def break_the_connection(*_args: object, **_options: object) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            connection.connection.close()
+            raise BrokerNotReached("away")
+        raise BrokerAuthFailed("reached again")
+
+    monkeypatch.setattr(FakeLinks, "__call__", break_the_connection)
+    monkeypatch.setattr(follow_broker, "TRY_AGAIN_AFTER_S", 0.0)
+
+    with pytest.raises(CommandError, match="reached again"):
+        run()
+
+
 def test_broker_that_is_away_at_the_start_is_tried_again(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
     errors: list[BrokerError] = [
         BrokerNotReached("away"),

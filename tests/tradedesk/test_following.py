@@ -156,6 +156,17 @@ def test_new_connection_catches_up_with_what_nobody_told(
     assert (Order.objects.get().status, held(bot)) == (OrderStatus.FILLED, 1)
 
 
+def test_label_that_the_database_cannot_hold_holds_up_no_other_order(
+    bot: Bot, tell: Teller, broker: FakeBroker, clock: FakeClock, follower: Follower
+) -> None:
+    order_id = work_on(broker, tell)
+    broker.fill(order_id)
+
+    told(follower, clock, Change(order_id=7, client_order_id="a\x00b"), Change(order_id=order_id), seconds=0)
+
+    assert Order.objects.get().status == OrderStatus.FILLED
+
+
 def test_broker_that_does_not_answer_is_asked_again_a_second_later(
     bot: Bot, tell: Teller, broker: FakeBroker, clock: FakeClock, follower: Follower
 ) -> None:

@@ -8,15 +8,16 @@ from django.core.exceptions import ValidationError
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from broker.base import BrokerAccount, BrokerRefused
+from broker.base import BrokerAccount, BrokerNotReached, BrokerRefused
 from broker.tradovate.client import TradovateBroker
 from strategy.sessions import next_daily_close
 from tests.builders import confirm_calendars, make_account, make_bot, make_order
-from tests.fakes import START
+from tests.fakes import START, FakeBroker, FakeLinks
 from tests.posting import Teller
 from tests.telling import BLUE, RED
-from tradedesk import checks, wiring
+from tradedesk import checks, tasks, wiring
 from tradedesk.models import Account, AuditEntry, Bot, Environment, Incident
+from tradedesk.services import outer_wall
 from tradedesk.services.arming import CODE_LASTS, NotArmed, VerifiedCode, arm, is_armed
 from tradedesk.services.desk import Desk
 from tradedesk.services.identity import check_address
@@ -187,9 +188,12 @@ def test_next_daily_close_is_four_in_the_afternoon_in_chicago(at: datetime, clos
     assert next_daily_close(at) == close
 
 
+WALL: dict[str, Any] = {"wall": {"daily_loss": "750", "position": 3}, "wall_read_at": START}
+
+
 @pytest.fixture
 def live(db: None) -> Account:
-    return make_account("real", environment=Environment.LIVE, credentials="LIVE")
+    return make_account("real", environment=Environment.LIVE, credentials="LIVE", **WALL)
 
 
 def armed(account: Account, *, code_age: timedelta = timedelta()) -> datetime:
@@ -219,6 +223,43 @@ def test_stale_code_arms_nothing(live: Account, age: timedelta) -> None:
     assert (live.armed_until, AuditEntry.objects.count()) == (None, 0)
 
 
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({"wall_read_at": None}, "not read in the last day"),
+        ({"wall_read_at": START - timedelta(hours=26, seconds=1)}, "not read in the last day"),
+        ({"wall": {"daily_loss": None, "position": 3}}, "does not liquidate"),
+        ({"wall": {"daily_loss": "750.01", "position": 3}}, "over 1.5 times the daily loss of 500.00 USD"),
+        ({"wall": {"daily_loss": "750", "position": None}}, "no position limit"),
+        ({"wall": {}}, "does not liquidate at a daily loss. The broker has no position limit"),
+    ],
+)
+def test_account_without_the_brokers_own_limits_is_not_armed(
+    live: Account, fields: dict[str, Any], complaint: str
+) -> None:
+    Account.objects.update(daily_loss=500, **fields)
+    live.refresh_from_db()
+
+    with pytest.raises(NotArmed, match=complaint):
+        armed(live)
+
+    assert AuditEntry.objects.count() == 0
+
+
+def test_brokers_own_limits_are_read_back(desk: Desk, links: FakeLinks, broker: FakeBroker) -> None:
+    make_account("paper")
+    make_account("demo", environment=Environment.DEMO, credentials="DEMO")
+    make_account("away", environment=Environment.DEMO, credentials="DEMO")
+    links.down["away"] = BrokerNotReached("connection refused")
+
+    tasks.read_walls()
+
+    assert broker.calls["outer_wall"] == 1
+    read = Account.objects.exclude(wall_read_at=None).values_list("name", "wall")
+    assert list(read) == [("demo", {"daily_loss": "750", "position": 3})]
+    assert outer_wall.read_walls(desk) == 1
+
+
 def test_account_without_real_money_is_always_armed_and_cannot_be(account: Account) -> None:
     assert is_armed(account, START)
     with pytest.raises(NotArmed):
@@ -228,7 +269,7 @@ def test_account_without_real_money_is_always_armed_and_cannot_be(account: Accou
 @pytest.fixture
 def live_bot(bot: Bot, desk: Desk) -> Bot:
     # As if a person had released it, which no interface offers.
-    Account.objects.update(environment="live", credentials="LIVE", daily_loss=500, drawdown=1000)
+    Account.objects.update(environment="live", credentials="LIVE", daily_loss=500, drawdown=1000, **WALL)
     confirm_calendars()
     reconcile(desk, Account.objects.all())
     return bot

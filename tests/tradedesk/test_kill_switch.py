@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection, transaction
 
 from broker.base import BrokerNotReached, BrokerOutcomeUnknown
@@ -389,6 +390,40 @@ def test_release_of_a_narrow_scope_does_not_release_the_wide_one(desk: Desk, tel
     free(desk, "bot:mes-paper")
 
     assert reason(tell(BLUE)) == "HALTED"
+
+
+@pytest.mark.parametrize("scope", ["all", "account:paper", "bot:mes-paper"])
+def test_missing_state_counts_as_halted_and_saving_its_owner_does_not_release_it(
+    desk: Desk, tell: Teller, bot: Bot, broker: FakeBroker, scope: str
+) -> None:
+    TradingState.objects.filter(scope=scope).delete()
+
+    bot.account.save()
+    bot.save()
+
+    assert reason(tell(BLUE)) == "HALTED"
+    assert broker.submits == []
+    if scope != "all":
+        assert status(scope).mode is HALTED
+        free(desk, scope)
+        assert reason(tell(RED, 20)) == "TREND_RED"
+
+
+@pytest.mark.parametrize("mode", [HALTED, REDUCING])
+def test_restart_and_deploy_release_nothing(
+    desk: Desk, bot: Bot, tell: Teller, clock: FakeClock, mode: TradingMode
+) -> None:
+    halt(desk, "all", mode)
+    halt(desk, "bot:mes-paper", mode)
+
+    call_command("migrate", verbosity=0)
+    for _ in range(3):
+        recover(desk)
+        reconcile(desk, Account.objects.all())
+        clock.advance(30)
+
+    assert (status().mode, status("bot:mes-paper").mode) == (mode, mode)
+    assert reason(tell(BLUE, 5)) == mode.value
 
 
 # --- flatten ---

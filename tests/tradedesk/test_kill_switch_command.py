@@ -81,6 +81,49 @@ def test_mode_flatten_that_is_not_flat_exits_1_and_stays_halted(links: FakeLinks
     assert "  paper: connection refused\n" in text
 
 
+def test_status_tells_narrower_halts_and_flattens_that_go_on(links: FakeLinks) -> None:
+    make_bot()
+    links.down["paper"] = BrokerNotReached("connection refused")
+    call_command_quietly("flatten", "--scope", "account:paper")
+    run("on", "--scope", "bot:mes-paper", "--reason", "odd fills")
+
+    code, text = run("status")
+    _, as_json = run("status", "--json")
+
+    assert code == 0
+    assert text == (
+        "all: Trading on (ACTIVE)\n"
+        "Within it, account:paper is on its own: Entries blocked (REDUCING)\n"
+        "Within it, bot:mes-paper is on its own: Halted (HALTED)\n"
+        f"Flattening account:paper since 2026-11-23T15:00:00Z, by {getpass.getuser()}: try 1, "
+        "last look 2026-11-23T15:00:09.500000Z: paper: connection refused\n"
+    )
+    answer = json.loads(as_json)
+    assert [within["scope"] for within in answer["within"]] == ["account:paper", "bot:mes-paper"]
+    assert [wish["tries"] for wish in answer["flattening"]] == [1]
+
+
+def test_flatten_that_goes_on_is_cancelled_once(links: FakeLinks) -> None:
+    make_bot()
+    links.down["paper"] = BrokerNotReached("connection refused")
+    assert call_command_quietly("flatten") == 1
+
+    assert call_command_quietly("flatten", "--cancel", "--reason", "closed by hand") == 0
+    assert call_command_quietly("flatten", "--cancel") == 1
+    assert mode_of("all") == "REDUCING"
+
+
+def call_command_quietly(*arguments: str) -> int:
+    """Return the exit code of a command."""
+    try:
+        call_command(*arguments, stdout=io.StringIO())
+    except SystemExit as end:
+        return int(end.code or 0)
+    except CommandError as error:
+        return error.returncode
+    return 0
+
+
 def test_off_without_a_reason_is_wrong_use() -> None:
     run("on")
 

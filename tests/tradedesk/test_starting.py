@@ -4,8 +4,9 @@ import pytest
 
 from broker.base import BrokerNotReached
 from tests.builders import make_account
-from tests.fakes import FakeClock, FakeLinks
-from tradedesk.models import Account
+from tests.fakes import FakeBroker, FakeClock, FakeLinks
+from tradedesk.models import Account, FlattenWish
+from tradedesk.services import wishes
 from tradedesk.services.desk import Desk
 from tradedesk.services.starting import settle_at_start
 
@@ -29,3 +30,22 @@ def test_start_tries_until_every_account_was_read(desk: Desk, clock: FakeClock, 
     assert not thread.is_alive()
     assert [later - 1000 for later in pauses] == [1, 3, 7]
     assert Account.objects.get(name="paper").reconciled_at == clock.now()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_start_goes_on_flattening_at_once_and_before_anything_else(
+    desk: Desk, clock: FakeClock, broker: FakeBroker
+) -> None:
+    make_account(reconciled_at=None)
+    broker.hold("MESZ6", 1)
+    # Taken by a process that died a moment ago.
+    wishes.latch("all", reason="", by="ada", source_address="", passes_halt=True, until=None, now=clock.now())
+    reconciled: list[bool] = []
+    broker.before_submit = lambda _: reconciled.append(Account.objects.exclude(reconciled_at=None).exists())
+    thread = threading.Thread(target=settle_at_start, args=[desk])
+    thread.start()
+    thread.join(timeout=30)
+
+    assert (broker.held(), reconciled) == (0, [False])
+    assert FlattenWish.objects.get().ended_at is not None
+    assert Account.objects.get().reconciled_at is not None

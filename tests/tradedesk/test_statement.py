@@ -25,7 +25,10 @@ def test_day_is_told_once_after_its_end(bot: Bot, tell: Teller, clock: FakeClock
 
     assert statements(clock, "2026-11-23 17:04:59") == []
     expected = [
-        ("2026-11-23 paper: 2 fills, +10.00 USD before fees", "MESZ6: 2 fills, +10.00 USD before fees")
+        (
+            "2026-11-23 paper: 2 fills, +10.00 USD before fees",
+            "MESZ6: 2 fills, +10.00 USD before fees\nThe broker's list agrees; its fees are 1.70 USD.",
+        )
     ]
     assert statements(clock, "2026-11-23 17:05") == expected
     assert statements(clock, "2026-11-24 16:00") == expected
@@ -50,7 +53,9 @@ def test_position_that_is_held_leaves_the_result_open(bot: Bot, tell: Teller, cl
             "2026-11-23 paper: 1 fills, result open: a position was carried",
             "MESZ6: 1 fills, result open: a position was carried\n"
             "mes-paper holds +1 MESZ6\n"
-            "Open: The broker holds another position than the desk booked: mes-paper",
+            "Open: The broker holds another position than the desk booked: mes-paper\n"
+            "The broker's list agrees; its fees are 0.85 USD.\n"
+            "A position is held: cash is compared when the account is flat.",
         )
     ]
 
@@ -67,7 +72,12 @@ def test_position_from_the_day_before_leaves_the_result_open(
 
 
 def test_day_without_a_trade_is_told(bot: Bot, clock: FakeClock) -> None:
-    assert statements(clock, "2026-11-23 17:05") == [("2026-11-23 paper: 0 fills, +0.00 USD before fees", "")]
+    assert statements(clock, "2026-11-23 17:05") == [
+        (
+            "2026-11-23 paper: 0 fills, +0.00 USD before fees",
+            "The broker's list agrees; its fees are 0.00 USD.",
+        )
+    ]
 
 
 @pytest.mark.parametrize(
@@ -95,6 +105,7 @@ def test_account_that_is_switched_off_gets_none(bot: Bot, clock: FakeClock) -> N
 
 def test_fill_belongs_to_the_day_that_ends_after_it(bot: Bot, clock: FakeClock) -> None:
     ends = chicago("2026-11-23 17:00")
+    # The broker lists neither, which is a difference until half an hour has passed.
     for number, moment in enumerate([ends - timedelta(microseconds=1), ends]):
         order = make_order(bot, position_before=number, side=OrderSide.BUY)
         Fill.objects.create(
@@ -110,4 +121,4 @@ def test_fill_belongs_to_the_day_that_ends_after_it(bot: Bot, clock: FakeClock) 
             created_at=moment,
         )
 
-    assert statements(clock, "2026-11-23 17:05")[0][0].startswith("2026-11-23 paper: 1 fills")
+    assert statements(clock, "2026-11-23 17:30")[0][0].startswith("2026-11-23 paper: 1 fills")

@@ -1,4 +1,7 @@
 import inspect
+import threading
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -7,10 +10,14 @@ from broker.base import BrokerNotReached
 from tests.builders import make_account, make_alert, make_bot
 from tests.fakes import FakeBroker, FakeClock, FakeLinks
 from tradedesk import tasks
-from tradedesk.models import Account, Decision
+from tradedesk.models import Account, Decision, TaskRun
 from tradedesk.services.desk import Desk
+from tradedesk.services.renewal import renew_tokens
+from tradedesk.stores import redis, task_locks
+from tradedesk.stores.task_locks import only_one
 
 TASKS = [
+    tasks.go_on_flattening,
     tasks.recover,
     tasks.reconcile,
     tasks.send_notices,
@@ -19,6 +26,10 @@ TASKS = [
     tasks.prune,
     tasks.write_statements,
     tasks.watch_calendar,
+    tasks.watch_rolls,
+    tasks.refresh_costs,
+    tasks.read_walls,
+    tasks.renew_tokens,
 ]
 
 
@@ -61,3 +72,91 @@ def test_reconcile_survives_an_account_that_does_not_answer(desk: Desk, links: F
     tasks.reconcile()
 
     assert Account.objects.get(name="second").reconciled_at is not None
+
+
+@pytest.mark.parametrize(
+    ("minutes", "not_renewed"), [(80, []), (15, []), (10, []), (9.9, ["paper"]), (-1, ["paper"])]
+)
+def test_token_must_last_ten_minutes(
+    desk: Desk, clock: FakeClock, broker: FakeBroker, minutes: float, not_renewed: list[str]
+) -> None:
+    make_account()
+    make_account("off", enabled=False)
+    broker.token_until = clock.now() + timedelta(minutes=minutes)
+
+    assert renew_tokens(desk) == not_renewed
+    assert broker.calls["token_ends_at"] == 1
+
+
+def test_login_that_does_not_answer_holds_up_no_other_renewal(
+    desk: Desk, links: FakeLinks, broker: FakeBroker
+) -> None:
+    make_account("first")
+    make_account("second")
+    links.down["first"] = BrokerNotReached("connection refused")
+
+    assert renew_tokens(desk) == ["first"]
+    assert broker.calls["token_ends_at"] == 1
+
+
+def test_task_that_runs_elsewhere_is_not_run_beside_it(desk: Desk) -> None:
+    make_account(reconciled_at=None)
+
+    with only_one("reconcile") as is_ours:
+        assert is_ours
+        tasks.reconcile()
+        assert not TaskRun.objects.exists()
+        tasks.recover()
+        assert TaskRun.objects.get().name == "recover"
+    tasks.reconcile()
+
+    assert TaskRun.objects.count() == 2
+
+
+def test_task_that_fails_gives_its_lock_back(desk: Desk) -> None:
+    with pytest.raises(LookupError), only_one("recover"):
+        raise LookupError
+
+    with only_one("recover") as is_ours:
+        assert is_ours
+
+
+def test_task_runs_while_redis_is_away(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(act: redis.Act) -> None:
+        raise redis.RedisUnavailable("connection refused")
+
+    with only_one("recover"):
+        monkeypatch.setattr(redis, "call", away)
+        with only_one("recover") as is_ours:
+            assert is_ours
+
+
+class _Once(threading.Event):
+    """An event that lets a loop go round once."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        was_set = self.is_set()
+        self.set()
+        return was_set
+
+
+def test_lock_of_a_long_run_is_renewed_and_one_that_was_lost_stays_lost(desk: Desk) -> None:
+    lock = redis.call(lambda client: task_locks._taken(client, "recover"))
+    redis.call(lambda client: client.pexpire("tradedesk:task:recover", 500))
+    task_locks._keep(lock, _Once())
+    assert redis.call(lambda client: client.pttl("tradedesk:task:recover")) > 5000
+
+    redis.call(lambda client: client.set("tradedesk:task:recover", "another"))
+    task_locks._keep(lock, _Once())
+
+    assert redis.call(lambda client: client.get("tradedesk:task:recover")) == b"another"
+    redis.ping()
+
+
+def test_no_message_waits_as_long_as_redelivery_takes() -> None:
+    schedule: dict[str, Any] = settings.CELERY_BEAT_SCHEDULE
+    longest = max(entry["options"]["expires"] for entry in schedule.values())
+    redelivered = settings.CELERY_BROKER_TRANSPORT_OPTIONS["visibility_timeout"]
+
+    assert longest + settings.CELERY_TASK_TIME_LIMIT < redelivered
+    assert not settings.CELERY_TASK_ACKS_LATE

@@ -7,6 +7,7 @@ from tradedesk.admin import (  # noqa: F401
     controls,
     decisions,
     incidents,
+    instruments,
     notices,
     orders,
     people,

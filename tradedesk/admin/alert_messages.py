@@ -28,8 +28,9 @@ class AlertMessage:
 def messages_for(strategy: Strategy) -> list[AlertMessage]:
     """Return the message of every event, ready to paste, for the charts of a strategy."""
     root = strategy.instrument.root
+    of_filter = f", and {strategy.filter_timeframe} for the filter" if strategy.filter_timeframe else ""
     charts = {
-        "Trend_Validator": f"{root}1!, {strategy.trend_timeframe} minutes",
+        "Trend_Validator": f"{root}1!, {strategy.trend_timeframe} minutes{of_filter}",
         "DI_Cross": f"{root}1!, {strategy.di_timeframe} minutes",
         "Heartbeat": f"{root}1!, any of the two",
     }

@@ -11,7 +11,7 @@ from tradedesk.admin.alert_messages import messages_for
 from tradedesk.admin.audited import Audited, why_it_stays
 from tradedesk.admin.base import PanelAdmin, ReadOnly
 from tradedesk.admin.forms import AccountForm, BotForm, StrategyForm
-from tradedesk.models import Account, Bot, BotState, Incident, Instrument, Strategy, TradingMode, WebhookToken
+from tradedesk.models import Account, Bot, BotState, Incident, Strategy, TradingMode, WebhookToken
 from tradedesk.models.limits import ORDER_LIMITS, TRADE_LIMITS
 from tradedesk.services.cash import Kept
 from tradedesk.services.trading_state import effective_mode, effective_modes
@@ -85,13 +85,6 @@ class AccountAdmin(Audited, PanelAdmin[Account]):
         )
 
 
-@admin.register(Instrument)
-class InstrumentAdmin(Audited, PanelAdmin[Instrument]):
-    list_display = ("root", "name", "exchange", "tick_size", "point_value", "group", "pinned_contract")
-    list_filter = ("settlement",)
-    search_fields = ("root", "name")
-
-
 @admin.register(Strategy)
 class StrategyAdmin(Audited, PanelAdmin[Strategy]):
     form = StrategyForm
@@ -100,6 +93,7 @@ class StrategyAdmin(Audited, PanelAdmin[Strategy]):
         "instrument",
         "trend_timeframe",
         "di_timeframe",
+        "filter_timeframe",
         "bar_close_only",
         "alerts_expire_on",
         "heartbeat_utc",
@@ -110,6 +104,7 @@ class StrategyAdmin(Audited, PanelAdmin[Strategy]):
         "instrument",
         "trend_timeframe",
         "di_timeframe",
+        "filter_timeframe",
         "bar_close_only",
         "alerts_expire_on",
         "watch_heartbeat",
@@ -165,7 +160,10 @@ class BotAdmin(Audited, PanelAdmin[Bot]):
         ("Stop and risk", {"fields": ("stop_points", "target_points", "risk_percent")}),
         (
             "Limits",
-            {"fields": (*ORDER_LIMITS, *TRADE_LIMITS, "daily_loss"), "description": ABOUT_LIMITS},
+            {
+                "fields": (*ORDER_LIMITS, *TRADE_LIMITS, "daily_loss", "rejections_in_a_row"),
+                "description": ABOUT_LIMITS,
+            },
         ),
     )
     summary_template = "panel/bot.html"

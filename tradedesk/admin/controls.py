@@ -3,7 +3,7 @@ from django.contrib import admin
 from tradedesk.admin import words
 from tradedesk.admin.base import ReadOnly
 from tradedesk.admin.filters import CreatedFilter
-from tradedesk.models import AuditEntry, TradingState, TradingStateChange
+from tradedesk.models import AuditEntry, FlattenWish, TradingState, TradingStateChange
 
 
 @admin.register(TradingState)
@@ -40,6 +40,29 @@ class TradingStateChangeAdmin(ReadOnly[TradingStateChange]):
     @admin.display(description="Changed")
     def changed_both(self, change: TradingStateChange) -> str:
         return words.both_zones(change.created_at)
+
+
+@admin.register(FlattenWish)
+class FlattenWishAdmin(ReadOnly[FlattenWish]):
+    list_display = ("since_utc", "scope", "by", "tries", "looked_utc", "ended_utc", "ending")
+    list_filter = ("by",)
+    search_fields = ("scope__exact",)
+    search_help_text = "Scope in full, such as bot:mes-paper."
+    sortable_by = ()
+    ordering = ("-id",)
+    fields = ("id", "scope", "by", "reason", "passes_halt", "tries", "seen", "ending")
+
+    @admin.display(description="Since (UTC)")
+    def since_utc(self, wish: FlattenWish) -> str:
+        return words.utc(wish.since)
+
+    @admin.display(description="Last look (UTC)")
+    def looked_utc(self, wish: FlattenWish) -> str:
+        return words.utc(wish.looked_at)
+
+    @admin.display(description="Ended (UTC)")
+    def ended_utc(self, wish: FlattenWish) -> str:
+        return words.utc(wish.ended_at)
 
 
 @admin.register(AuditEntry)

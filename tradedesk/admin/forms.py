@@ -16,6 +16,15 @@ class StrategyForm(forms.ModelForm):  # type: ignore[type-arg] # as in PanelAdmi
     def clean_di_timeframe(self) -> str:
         return self._timeframe("di_timeframe")
 
+    def clean_filter_timeframe(self) -> str:
+        if not self.cleaned_data["filter_timeframe"]:
+            return ""
+        text = self._timeframe("filter_timeframe")
+        longer, trend = parse_timeframe(text), parse_timeframe(self.cleaned_data.get("trend_timeframe", ""))
+        if longer is not None and trend is not None and longer <= trend:
+            raise forms.ValidationError("It must be longer than the trend timeframe.")
+        return text
+
     def _timeframe(self, name: str) -> str:
         text = str(self.cleaned_data[name])
         if parse_timeframe(text) is None:

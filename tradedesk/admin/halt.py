@@ -9,9 +9,10 @@ from django.views.decorators.cache import never_cache
 from tradedesk import wiring
 from tradedesk.admin.header import ALL
 from tradedesk.admin.kill_switch import Ask, halt, state_unknown
+from tradedesk.models import FlattenWish
 from tradedesk.services import kill_switch
 from tradedesk.services.callers import address_of
-from tradedesk.services.scopes import UnknownScope
+from tradedesk.services.scopes import UnknownScope, stopped_within
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +31,12 @@ def emergency(request: HttpRequest) -> HttpResponse:
             reason = request.POST.get("reason", "")[:500] or "Halt button of the emergency page"
             halt(request, Ask(ALL, reason, request.user.get_username(), address_of(request)))
             return HttpResponseRedirect(reverse("halt"), status=303)
-        context = {"switch": kill_switch.status(ALL), "now": wiring.desk().now()}
+        context = {
+            "switch": kill_switch.status(ALL),
+            "stopped": stopped_within(ALL),
+            "flattening": FlattenWish.objects.filter(ended_at=None),
+            "now": wiring.desk().now(),
+        }
         return render(request, "halt.html", context)
     except (DatabaseError, UnknownScope) as error:
         log.exception("halt.state_unknown", error=type(error).__name__)

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from tradedesk import wiring
-from tradedesk.models import Environment, TradingMode, TradingState
+from tradedesk.models import Environment, FlattenWish, TradingMode, TradingState
 
 ALL = "all"
 TITLES = {
@@ -25,6 +25,7 @@ class Header:
     now: datetime
     mode: TradingMode | None = None
     states: Sequence[TradingState] = field(default_factory=list)
+    flattening: Sequence[FlattenWish] = field(default_factory=list)
 
     @property
     def title_prefix(self) -> str:
@@ -35,6 +36,19 @@ class Header:
         """The scopes that are not active, the widest first."""
         found = [state for state in self.states if state.mode != TradingMode.ACTIVE]
         return sorted(found, key=lambda state: (state.scope != ALL, state.bot_id is not None, state.scope))
+
+    @property
+    def tree(self) -> list[tuple[int, TradingState]]:
+        """The scopes with their depth: all, then each account followed by its bots."""
+        rows = [(0, state) for state in self.states if state.scope == ALL]
+        for account in (state for state in self.states if state.account_id):
+            rows.append((1, account))
+            rows += [
+                (2, state)
+                for state in self.states
+                if state.bot is not None and state.bot.account_id == account.account_id
+            ]
+        return rows
 
     @property
     def environments(self) -> list[Environment]:
@@ -48,10 +62,13 @@ def read_header() -> Header:
     now = wiring.desk().now()
     try:
         states = list(TradingState.objects.select_related("account", "bot"))
+        # While one is open its scope is not active.
+        is_stopped = any(state.mode != TradingMode.ACTIVE for state in states)
+        flattening = list(FlattenWish.objects.filter(ended_at=None)) if is_stopped else []
     except DatabaseError:
         return Header(now)
     widest = next((state for state in states if state.scope == ALL), None)
-    return Header(now, TradingMode(widest.mode) if widest else None, states)
+    return Header(now, TradingMode(widest.mode) if widest else None, states, flattening)
 
 
 def panel(request: HttpRequest) -> dict[str, Any]:  # noqa: ARG001 - the signature of a context processor

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from tradedesk.admin.filters import BotFilter, OpenFilter
 from tradedesk.models import Incident, IncidentKind
 from tradedesk.services.callers import address_of
 from tradedesk.services.resolving import CannotAdopt, resolve
+from tradedesk.services.rolling import CannotRoll, roll
 from tradedesk.stores.positions import Busy
 
 MAY_RESOLVE = "tradedesk.change_incident"
@@ -55,28 +57,29 @@ class IncidentAdmin(ReadOnly[Incident]):
             self.admin_site.admin_view(self.resolve_view),
             name="tradedesk_incident_resolve",
         )
-        return [resolving, *super().get_urls()]
+        rolling = path(
+            "<uuid:incident_id>/roll/",
+            self.admin_site.admin_view(self.roll_view),
+            name="tradedesk_incident_roll",
+        )
+        return [resolving, rolling, *super().get_urls()]
 
     def summary(self, request: HttpRequest, row: Incident) -> dict[str, Any]:
         return {
             "incident": row,
             "seen": [(name.replace("_", " "), value) for name, value in row.seen.items()],
             "can_adopt": row.kind == IncidentKind.POSITION_MISMATCH and row.bot is not None,
+            "can_roll": row.kind == IncidentKind.ROLL_DUE,
             "may_resolve": row.closed_at is None and request.user.has_perm(MAY_RESOLVE),
         }
 
     def resolve_view(self, request: HttpRequest, incident_id: UUID) -> HttpResponse:
         """Close an incident by a person's word; with `adopt`, after booking what the broker has."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        if not request.user.has_perm(MAY_RESOLVE):
-            raise PermissionDenied
-        incident = get_object_or_404(
-            Incident.objects.select_related("account", "bot__account"), pk=incident_id
-        )
-        level, sentence = _resolve(request, incident)
-        messages.add_message(request, level, sentence)
-        return HttpResponseRedirect(cells.url_of(incident))
+        return _answer(request, incident_id, _resolve)
+
+    def roll_view(self, request: HttpRequest, incident_id: UUID) -> HttpResponse:
+        """Roll the position that an incident is about, by a person's word."""
+        return _answer(request, incident_id, _roll)
 
     @admin.display(description="Opened (UTC)")
     def opened_utc(self, incident: Incident) -> str:
@@ -103,10 +106,26 @@ class IncidentAdmin(ReadOnly[Incident]):
         return words.both_zones(incident.closed_at)
 
 
-def _resolve(request: HttpRequest, incident: Incident) -> tuple[int, str]:
+def _answer(
+    request: HttpRequest, incident_id: UUID, act: Callable[[HttpRequest, Incident, str], tuple[int, str]]
+) -> HttpResponse:
+    """Do what a person asks about an incident, tell how it went, and go back to its page."""
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    if not request.user.has_perm(MAY_RESOLVE):
+        raise PermissionDenied
+    incident = get_object_or_404(Incident.objects.select_related("account", "bot__account"), pk=incident_id)
     form = ResolveForm(request.POST)
     if not form.is_valid():
-        return messages.ERROR, "Nothing was done: write down the reason, in 500 characters at most."
+        sentence = "Nothing was done: write down the reason, in 500 characters at most."
+        messages.error(request, sentence)
+    else:
+        level, sentence = act(request, incident, form.cleaned_data["reason"])
+        messages.add_message(request, level, sentence)
+    return HttpResponseRedirect(cells.url_of(incident))
+
+
+def _resolve(request: HttpRequest, incident: Incident, reason: str) -> tuple[int, str]:
     if incident.closed_at is not None:
         return messages.WARNING, "The incident was closed before."
     adopt = "adopt" in request.POST
@@ -115,7 +134,7 @@ def _resolve(request: HttpRequest, incident: Incident) -> tuple[int, str]:
             wiring.desk(),
             incident,
             adopt=adopt,
-            reason=form.cleaned_data["reason"],
+            reason=reason,
             by=request.user.get_username(),
             source_address=address_of(request),
         )
@@ -127,3 +146,24 @@ def _resolve(request: HttpRequest, incident: Incident) -> tuple[int, str]:
         return messages.ERROR, "Nothing was done: the bot is busy with an alert. Try again."
     adopted = " The broker's position is the bot's now." if adopt else ""
     return messages.SUCCESS, f"The incident is resolved.{adopted}"
+
+
+def _roll(request: HttpRequest, incident: Incident, reason: str) -> tuple[int, str]:
+    try:
+        opening = roll(
+            wiring.desk(),
+            incident,
+            reason=reason,
+            by=request.user.get_username(),
+            source_address=address_of(request),
+        )
+    except CannotRoll as why:
+        return messages.ERROR, str(why)
+    except BrokerError as error:
+        return messages.ERROR, f"The broker could not be read ({error}). Look at the bot, then ask again."
+    except Busy:
+        return messages.ERROR, "The bot is busy with an alert. Look at it, then ask again."
+    return (
+        messages.SUCCESS,
+        f"The old month is closed; the opening in {opening.contract} is {opening.status}.",
+    )

@@ -13,10 +13,10 @@ from django.urls import reverse
 
 from broker.base import BrokerError
 from tradedesk import wiring
-from tradedesk.admin.header import ALL, Header, read_header
+from tradedesk.admin.header import ALL, read_header
 from tradedesk.admin.words import signed
-from tradedesk.models import BotState, IncidentKind, TradingMode, TradingState, TradingStateChange
-from tradedesk.services import kill_switch
+from tradedesk.models import BotState, IncidentKind, TradingMode, TradingStateChange
+from tradedesk.services import kill_switch, wishes
 from tradedesk.services.callers import address_of
 from tradedesk.services.flatten import Flattened, flatten
 from tradedesk.services.kill_switch import LiveLocked, NotClean
@@ -148,6 +148,18 @@ def _flatten(request: HttpRequest, ask: Ask) -> Answer:
     return Answer(messages.ERROR, f"{_where(ask.scope)}: not flat yet.", 200, flattened=result)
 
 
+def _cancel_flatten(request: HttpRequest, ask: Ask) -> Answer:
+    _require(request)
+    was_open = wishes.cancel(
+        ask.scope, reason=ask.reason, by=ask.by, source_address=ask.source_address, now=wiring.desk().now()
+    )
+    if not was_open:
+        return Answer(messages.WARNING, f"{_where(ask.scope)}: no flatten goes on.")
+    return Answer(
+        messages.WARNING, f"{_where(ask.scope)}: the flatten is over, entries stay blocked until you release."
+    )
+
+
 def _release(request: HttpRequest, ask: Ask) -> Answer:
     _require(request)
     if not ask.reason.strip():
@@ -173,6 +185,7 @@ DEEDS: dict[str, Callable[[HttpRequest, Ask], Answer]] = {
     "halt": halt,
     "reduce": _reduce,
     "flatten": _flatten,
+    "cancel_flatten": _cancel_flatten,
     "release": _release,
 }
 
@@ -199,7 +212,7 @@ def _render(request: HttpRequest, answer: Answer | None = None) -> HttpResponse:
         **admin.site.each_context(request),
         "title": "Kill switch",
         "widest": next((state for state in header.states if state.scope == ALL), None),
-        "tree": _tree(header),
+        "tree": header.tree,
         "may_operate": request.user.has_perm(MAY_OPERATE),
         "flattening": _flattening(),
         "history": list(TradingStateChange.objects.all()[:HISTORY]),
@@ -209,19 +222,6 @@ def _render(request: HttpRequest, answer: Answer | None = None) -> HttpResponse:
         else [],
     }
     return render(request, "panel/kill_switch.html", context, status=answer.status if answer else 200)
-
-
-def _tree(header: Header) -> list[tuple[int, TradingState]]:
-    """Return the scopes with their depth: all, then each account followed by its bots."""
-    rows = [(0, state) for state in header.states if state.scope == ALL]
-    for account in (state for state in header.states if state.account_id):
-        rows.append((1, account))
-        rows += [
-            (2, state)
-            for state in header.states
-            if state.bot is not None and state.bot.account_id == account.account_id
-        ]
-    return rows
 
 
 def _flattening() -> list[str]:

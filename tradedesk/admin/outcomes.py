@@ -11,6 +11,7 @@ NO_ACTION = (
     Reason.CROSS_WITH_TREND,
     Reason.NOT_WAITING,
     Reason.ALREADY_OUT,
+    Reason.FILTER_COLOR,
     # Without an order: the target was held already.
     Reason.TREND_BLUE,
     Reason.TREND_RED,

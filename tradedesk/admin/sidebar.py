@@ -2,7 +2,7 @@ from typing import Any
 
 GROUPS = {
     "Trading": ["Alert", "Decision", "Order", "Fill", "BotState"],
-    "Operations": ["Incident", "Notice", "TradingState", "TradingStateChange", "AuditEntry"],
+    "Operations": ["Incident", "Notice", "TradingState", "TradingStateChange", "FlattenWish", "AuditEntry"],
     "Setup": [
         "Bot",
         "Strategy",

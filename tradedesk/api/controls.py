@@ -2,7 +2,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, extend_schema
-from rest_framework.exceptions import PermissionDenied, ValidationError
+from rest_framework.exceptions import NotFound, PermissionDenied, ValidationError
 from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,7 +12,7 @@ from tradedesk import wiring
 from tradedesk.api import serializers
 from tradedesk.api.errors import body_of, broker_unreachable
 from tradedesk.models import Account, Incident, TradingMode
-from tradedesk.services import kill_switch
+from tradedesk.services import kill_switch, wishes
 from tradedesk.services.callers import address_of
 from tradedesk.services.flatten import flatten
 from tradedesk.services.resolving import resolve
@@ -89,10 +89,11 @@ class KillSwitch(APIView):
 def _engage(request: Request, asked: dict[str, Any]) -> dict[str, Any]:
     desk, scope, reason = wiring.desk(), asked["scope"], asked["reason"]
     mode = MODE_WORDS[asked["mode"]]
-    answer = switch_json(kill_switch.engage(desk, scope=scope, mode=mode, reason=reason, **_who(request)))
-    if asked["mode"] == "flatten":
-        answer |= flattened_json(flatten(desk, scope=scope, reason=reason, **_who(request)))
-    return answer
+    switch = kill_switch.engage(desk, scope=scope, mode=mode, reason=reason, **_who(request))
+    if asked["mode"] != "flatten":
+        return switch_json(switch)
+    flattened = flattened_json(flatten(desk, scope=scope, reason=reason, **_who(request)))
+    return switch_json(switch) | flattened
 
 
 def _not_clean(found: kill_switch.NotClean) -> Response:
@@ -107,11 +108,28 @@ class Flatten(APIView):
 
     @extend_schema(request=serializers.FlattenRequest, responses=serializers.FlattenAnswer)
     def post(self, request: Request) -> Response:
-        """Cancel what works and close what is held; answers when flat, or after ten seconds."""
+        """Cancel what works and close what is held; answers when flat, or after ten seconds.
+
+        What is not flat by then goes on in the background; the kill switch tells how far it is.
+        """
         _require(request, MAY_OPERATE)
         asked = _asked(request, serializers.FlattenRequest)
         result = flatten(wiring.desk(), scope=asked["scope"], reason=asked["reason"], **_who(request))
         return Response(flattened_json(result))
+
+    @extend_schema(
+        parameters=[serializers.FlattenRequest],
+        responses={200: serializers.SwitchAnswer, 404: serializers.ErrorSerializer},
+    )
+    def delete(self, request: Request) -> Response:
+        """End a flatten that goes on. Entries stay blocked until the switch of the scope is released."""
+        _require(request, MAY_OPERATE)
+        read = serializers.FlattenRequest(data=request.query_params.dict())
+        read.is_valid(raise_exception=True)
+        asked = read.validated_data
+        if not wishes.cancel(**asked, **_who(request), now=wiring.desk().now()):
+            raise NotFound(f"No flatten of {asked['scope']} goes on.")
+        return Response(switch_json(kill_switch.status(asked["scope"])))
 
 
 class Reconcile(APIView):

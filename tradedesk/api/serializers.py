@@ -299,6 +299,22 @@ class FlattenAnswer(serializers.Serializer[Any]):
     orders = OrderSent(many=True)
 
 
+class StoppedScope(serializers.Serializer[Any]):
+    scope = serializers.CharField()
+    trading_state = serializers.ChoiceField(TradingMode.choices)
+    reason = serializers.CharField(allow_blank=True)
+
+
+class Flattening(serializers.Serializer[Any]):
+    scope = serializers.CharField()
+    by = serializers.CharField()
+    reason = serializers.CharField(allow_blank=True)
+    since = serializers.DateTimeField()
+    tries = serializers.IntegerField()
+    looked_at = serializers.DateTimeField(allow_null=True, help_text="When the broker was last asked.")
+    positions = PositionHeld(many=True, help_text="What was held then.")
+
+
 class SwitchAnswer(serializers.Serializer[Any]):
     engaged = serializers.BooleanField()
     scope = serializers.CharField()
@@ -310,6 +326,8 @@ class SwitchAnswer(serializers.Serializer[Any]):
     by = serializers.CharField(allow_blank=True)
     reason = serializers.CharField(allow_blank=True)
     in_flight = serializers.IntegerField(help_text="Orders claimed before whose sending had not ended.")
+    within = StoppedScope(many=True, help_text="Narrower scopes that are stopped on their own.")
+    flattening = Flattening(many=True, help_text="What is to be flat and is not yet.")
     flat = serializers.BooleanField(required=False, help_text="After `flatten` only.")
     positions = PositionHeld(many=True, required=False)
     orders = OrderSent(many=True, required=False)

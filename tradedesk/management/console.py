@@ -57,7 +57,21 @@ def print_flattened(out: OutputWrapper, result: dict[str, Any]) -> None:
     for held in result["positions"]:
         seen = held.get("error") or f"{held['quantity']:+d} {held['contract']}"
         out.write(f"  {held['account']}: {seen}")
-    out.write("Run it again, or close at the broker.")
+    out.write("The desk keeps trying: kill_switch status tells how far it is. Or close at the broker.")
+
+
+def print_flattening(out: OutputWrapper, wish: dict[str, Any]) -> None:
+    """Print how far a flatten is that goes on."""
+    held = ", ".join(
+        f"{row['account']}: {row.get('error') or f'{row["quantity"]:+d} {row["contract"]}'}"
+        for row in wish["positions"]
+    )
+    looked = (
+        f"last look {wish['looked_at']}: {held or 'nothing held'}" if wish["looked_at"] else "no look yet"
+    )
+    out.write(
+        f"Flattening {wish['scope']} since {wish['since']}, by {wish['by']}: try {wish['tries']}, {looked}"
+    )
 
 
 def unknown_scope(error: UnknownScope) -> CommandError:

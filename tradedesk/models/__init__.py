@@ -1,11 +1,20 @@
 from tradedesk.models.alerts import Alert, AlertOutcome
-from tradedesk.models.bots import Account, Bot, BotState, Environment, Instrument, Strategy, WebhookToken
+from tradedesk.models.bots import Account, Bot, BotState, Environment, Strategy, WebhookToken
 from tradedesk.models.calendar import FlatDay, Holiday, SessionRule
-from tradedesk.models.controls import AuditEntry, Cause, TradingMode, TradingState, TradingStateChange
+from tradedesk.models.controls import (
+    AuditEntry,
+    Cause,
+    FlattenWish,
+    TradingMode,
+    TradingState,
+    TradingStateChange,
+)
 from tradedesk.models.decisions import Decision
 from tradedesk.models.incidents import Incident, IncidentKind
+from tradedesk.models.instruments import Instrument
 from tradedesk.models.notices import Notice, NoticeKind, Watermark
 from tradedesk.models.orders import LEGS, OPEN_STATUSES, Fill, Order, OrderPurpose, OrderSide, OrderStatus
+from tradedesk.models.processes import RunningProcess
 from tradedesk.models.reasons import REMEDIES, Reason
 from tradedesk.models.task_runs import TaskRun
 
@@ -24,6 +33,7 @@ __all__ = [
     "Environment",
     "Fill",
     "FlatDay",
+    "FlattenWish",
     "Holiday",
     "Incident",
     "IncidentKind",
@@ -35,6 +45,7 @@ __all__ = [
     "OrderSide",
     "OrderStatus",
     "Reason",
+    "RunningProcess",
     "SessionRule",
     "Strategy",
     "TaskRun",

@@ -6,9 +6,9 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 
-from tradedesk.models.calendar import SessionRule
 from tradedesk.models.controls import TradingMode, TradingState
 from tradedesk.models.ids import new_id
+from tradedesk.models.instruments import Instrument
 from tradedesk.models.limits import ACCOUNT_DEFAULTS, BOT_DEFAULTS, Limits, dollars, points, whole
 
 
@@ -74,6 +74,19 @@ class Account(Limits):
         default=dict, editable=False, help_text="The broker's figures in dollars, as last read."
     )
     cash_read_at = models.DateTimeField(null=True, blank=True, editable=False)
+    wall = models.JSONField(
+        default=dict, editable=False, help_text="What the broker itself enforces, as last read."
+    )
+    wall_read_at = models.DateTimeField(null=True, blank=True, editable=False)
+    statement_cash = models.DecimalField(
+        max_digits=14,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="The broker's cash in dollars when it was last compared, flat.",
+    )
+    statement_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -98,16 +111,17 @@ class Account(Limits):
         """
         if self._is_moved():
             raise ValueError("the environment of an account with orders")
+        is_new = self._state.adding
         is_new_to_tradovate = self.environment != Environment.PAPER and not self._is_at_tradovate()
         if is_new_to_tradovate:
             self.begin_with(ACCOUNT_DEFAULTS)
-        if self._state.adding and self.flat_by is None and self.environment != Environment.PAPER:
+        if is_new and self.flat_by is None and self.environment != Environment.PAPER:
             self.flat_by = FLAT_BY_AT_FIRST
         super().save(*args, **kwargs)
         for bot in self.bots.all() if is_new_to_tradovate else ():
             bot.begin_with(BOT_DEFAULTS)
             bot.save()
-        state = TradingState.ensure(f"account:{self.name}", account=self)
+        state = TradingState.ensure(f"account:{self.name}", is_new=is_new, account=self)
         if self.environment == Environment.LIVE and state.mode == TradingMode.ACTIVE:
             TradingState.objects.filter(pk=state.pk).update(
                 mode=TradingMode.HALTED, reason="A live account begins halted."
@@ -121,52 +135,6 @@ class Account(Limits):
         return Account.objects.filter(pk=self.pk).exclude(environment=Environment.PAPER).exists()
 
 
-class Instrument(models.Model):
-    """A futures root with its terms. Tick size in points, point value in dollars per point and contract."""
-
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    root = models.CharField(max_length=8, unique=True)
-    name = models.CharField(max_length=64)
-    exchange = models.CharField(max_length=16)
-    tick_size = models.DecimalField(max_digits=12, decimal_places=6)
-    point_value = models.DecimalField(max_digits=12, decimal_places=4)
-    months = models.CharField(max_length=12, help_text="Letters of the months that are traded, such as HMUZ.")
-    settlement = models.CharField(max_length=8, choices=[("cash", "Cash"), ("delivery", "Delivery")])
-    last_trading_day = models.CharField(max_length=160, help_text="The exchange's rule in words.")
-    session_rule = models.ForeignKey(
-        SessionRule,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="instruments",
-        help_text="When it trades; empty: not known, and never open on demo and live.",
-    )
-    pinned_contract = models.CharField(
-        max_length=16, blank=True, help_text="Trade this contract, such as MESZ6, instead of the front month."
-    )
-    group = models.CharField(
-        max_length=32,
-        blank=True,
-        help_text="Instruments that move together have one name here, such as SP500.",
-    )
-    group_weight = models.PositiveIntegerField(
-        default=1,
-        validators=[MinValueValidator(1)],
-        help_text="Micros that one contract comes to: ES is 10 MES.",
-    )
-    initial_margin = dollars("Dollars that the broker asks for one contract; empty: not known.")
-
-    class Meta:
-        ordering = ["root"]
-        constraints = [
-            models.CheckConstraint(condition=models.Q(tick_size__gt=0), name="instrument_tick_above_zero"),
-            models.CheckConstraint(condition=models.Q(point_value__gt=0), name="instrument_point_above_zero"),
-        ]
-
-    def __str__(self) -> str:
-        return self.root
-
-
 class Strategy(models.Model):
     """One stream of alerts, told apart by its webhook token."""
 
@@ -175,6 +143,12 @@ class Strategy(models.Model):
     instrument = models.ForeignKey(Instrument, models.PROTECT, related_name="strategies")
     trend_timeframe = models.CharField(max_length=8, default="10", help_text="As TradingView writes it.")
     di_timeframe = models.CharField(max_length=8, default="15", help_text="As TradingView writes it.")
+    filter_timeframe = models.CharField(
+        max_length=8,
+        blank=True,
+        help_text="A longer timeframe, such as 60, whose trend must have the colour of what opens. "
+        "Exits are never filtered. Empty: no filter.",
+    )
     bar_close_only = models.BooleanField(
         default=False, help_text="Refuse alerts fired before their bar closed."
     )
@@ -245,6 +219,7 @@ class Bot(Limits):
         "opening, up to the largest position. Empty: the size.",
     )
     daily_loss = dollars("Dollars lost by round trips since 17:00 Chicago, after which nothing opens.")
+    rejections_in_a_row = whole("Orders that the broker rejects one after another, which halt the bot.")
     enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -290,10 +265,11 @@ class Bot(Limits):
 
         A new one at Tradovate begins with the default limits.
         """
-        if self._state.adding and self.account.environment != Environment.PAPER:
+        is_new = self._state.adding
+        if is_new and self.account.environment != Environment.PAPER:
             self.begin_with(BOT_DEFAULTS)
         super().save(*args, **kwargs)
-        TradingState.ensure(f"bot:{self.slug}", bot=self)
+        TradingState.ensure(f"bot:{self.slug}", is_new=is_new, bot=self)
         BotState.objects.get_or_create(bot=self)
 
 

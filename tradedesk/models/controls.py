@@ -1,6 +1,7 @@
 from typing import Self
 
 from django.db import models
+from django.db.models import Q
 
 from tradedesk.models.ids import new_id
 
@@ -21,6 +22,7 @@ class Cause(models.TextChoices):
     PERSON = "person", "A person"
     INCIDENT = "incident", "An incident"
     LIMIT = "limit", "A limit"
+    FLATTEN = "flatten", "A flatten"
 
 
 class TradingState(models.Model):
@@ -46,13 +48,51 @@ class TradingState(models.Model):
         return f"{self.scope}: {self.mode}"
 
     @classmethod
-    def ensure(cls, scope: str, **owner: models.Model) -> Self:
-        """Return the state that belongs to an account or bot, made active for a new one, renamed with it."""
-        state, created = cls.objects.get_or_create(**owner, defaults={"scope": scope})
+    def ensure(cls, scope: str, *, is_new: bool, **owner: models.Model) -> Self:
+        """Return the state that belongs to an account or bot, made active for a new one, renamed with it.
+
+        One that is missing counts as halted, and is made halted.
+        """
+        made = {} if is_new else {"mode": TradingMode.HALTED, "reason": "Its trading state was missing."}
+        state, created = cls.objects.get_or_create(**owner, defaults={"scope": scope, **made})
         if not created and state.scope != scope:
             cls.objects.filter(pk=state.pk).update(scope=scope)
+            FlattenWish.objects.filter(scope=state.scope, ended_at=None).update(scope=scope)
             state.scope = scope
         return state
+
+
+class FlattenWish(models.Model):
+    """What a person or a rule wants flat, kept until it is: the desk goes on with it across restarts.
+
+    One is open per scope. `seen` has what was held at the last look, or what kept the desk from looking.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    scope = models.CharField(max_length=80)
+    passes_halt = models.BooleanField(help_text="A person asked: it closes what is halted, too.")
+    reason = models.CharField(max_length=500, blank=True)
+    by = models.CharField(max_length=150)
+    since = models.DateTimeField()
+    until = models.DateTimeField(null=True, blank=True, help_text="Given up then; empty: never.")
+    tries = models.PositiveIntegerField(default=0)
+    next_try_at = models.DateTimeField()
+    looked_at = models.DateTimeField(null=True, blank=True)
+    seen = models.JSONField(default=list, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    ending = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = "flatten"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["scope"], condition=Q(ended_at=None), name="one_open_flatten_per_scope"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Flatten {self.scope}"
 
 
 class TradingStateChange(models.Model):

@@ -12,6 +12,7 @@ BOT_DEFAULTS: dict[str, Any] = {
     "orders_per_session": 12,
     "trades_per_session": 10,
     "losing_streak": 4,
+    "rejections_in_a_row": 3,
 }
 ACCOUNT_DEFAULTS: dict[str, Any] = {
     "max_position": 3,

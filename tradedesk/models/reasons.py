@@ -17,6 +17,11 @@ class Reason(TextChoices):
         "The crossing agrees with the trend, but the bot was not waiting for re-entry.",
     )
     ALREADY_OUT = "ALREADY_OUT", "The crossing calls for an exit, but the bot is already out."
+    FILTER_COLOR = "FILTER_COLOR", "The alert tells the colour of the filter."
+    TREND_FILTER = (
+        "TREND_FILTER",
+        "The filter's colour is against this opening, or not known yet.",
+    )
     LATE_NO_EFFECT = "LATE_NO_EFFECT", "The event came late and newer events outweigh it."
 
     DELAYED_DATA = "DELAYED_DATA", "The chart shows delayed data."
@@ -27,6 +32,7 @@ class Reason(TextChoices):
     EVENT_WINDOW = "EVENT_WINDOW", "The event is older than the window of events that the bot remembers."
 
     HALTED = "HALTED", "Trading is halted."
+    VERSION_MISMATCH = "VERSION_MISMATCH", "Processes of different versions or settings run together."
     REDUCING = "REDUCING", "Only orders toward flat may leave."
     BOT_DISABLED = "BOT_DISABLED", "The bot or its account is switched off."
     NOT_ARMED = "NOT_ARMED", "The live account is not armed, or its arming ended with the session."
@@ -34,6 +40,10 @@ class Reason(TextChoices):
     TOO_OLD = "TOO_OLD", "The event that calls for this opening is too old."
     SESSION_CLOSED = "SESSION_CLOSED", "The market is closed."
     ALERTS_SILENT = "ALERTS_SILENT", "Two heartbeats of the alerts are missing."
+    STATEMENT_DIFFERS = (
+        "STATEMENT_DIFFERS",
+        "A daily statement differs from the broker's list, or could not be compared.",
+    )
     FLAT_BY = "FLAT_BY", "The account must be flat soon, or had to be by now."
     CALENDAR_UNCONFIRMED = (
         "CALENDAR_UNCONFIRMED",
@@ -64,6 +74,10 @@ class Reason(TextChoices):
     MARGIN = "MARGIN", "The margin available is too small for the new position, or is not known."
     PRICE_UNCHECKED = "PRICE_UNCHECKED", "Without a quote feed a live bot opens one contract at most."
     CONTRACT_ROLLED = "CONTRACT_ROLLED", "The position is in a contract that is no longer the front month."
+    ROLL_CUTOFF = (
+        "ROLL_CUTOFF",
+        "The contract is too close to first notice or expiry, or its dates are not known.",
+    )
     CONTRACT_UNKNOWN = "CONTRACT_UNKNOWN", "The contract or its terms could not be confirmed with the broker."
     CONTRACT_MISMATCH = "CONTRACT_MISMATCH", "The chart shows another contract than the desk would trade."
     BROKER_UNREACHABLE = "BROKER_UNREACHABLE", "The broker could not be asked for the position."
@@ -87,6 +101,8 @@ REMEDIES: dict[Reason, str] = {
     Reason.CROSS_WITH_TREND: "Nothing to do.",
     Reason.NOT_WAITING: "Nothing to do. After a missed entry or a forced exit the next colour change enters.",
     Reason.ALREADY_OUT: "Nothing to do.",
+    Reason.FILTER_COLOR: "Nothing to do. The filter trades nothing; it is asked when something is to open.",
+    Reason.TREND_FILTER: "Nothing to do. The next colour change enters if the filter agrees with it.",
     Reason.LATE_NO_EFFECT: "Nothing to do. If it happens often, look at the delay from bar close to receipt.",
     Reason.DELAYED_DATA: "Buy real-time data for the exchange in TradingView and make the alert anew.",
     Reason.UNKNOWN_SYMBOL: "Make the alert on the strategy's symbol, or give the strategy that instrument.",
@@ -95,6 +111,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.FUTURE_BAR: "Check the clock of this machine, and the {{time}} and {{timenow}} of the alert.",
     Reason.EVENT_WINDOW: "Nothing to do for the position. Find out why the alert came so late.",
     Reason.HALTED: "Release the kill switch when you are sure. Nothing is sent by itself afterwards.",
+    Reason.VERSION_MISMATCH: "Restart every process from one version with one set of settings, then release.",
     Reason.REDUCING: "See the open incidents of the account, or set the trading state to active.",
     Reason.BOT_DISABLED: "Switch the bot and its account on.",
     Reason.NOT_ARMED: "Live accounts cannot be armed in this version; no one-time code can be asked for.",
@@ -102,6 +119,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.TOO_OLD: "The next colour change enters. Look at TradingView's delay and MAX_ALERT_AGE_S.",
     Reason.SESSION_CLOSED: "Nothing to do. The next colour change inside the session enters.",
     Reason.ALERTS_SILENT: "Look at the alerts in TradingView: the one for the exit may have stopped as well.",
+    Reason.STATEMENT_DIFFERS: "Compare the incident with the broker's statement; resolving it accepts it.",
     Reason.FLAT_BY: "Nothing to do. The flat-by time is on the account; the next session opens again.",
     Reason.CALENDAR_UNCONFIRMED: "Compare it with the exchange's announcement and confirm it in the panel.",
     Reason.AMBIGUOUS: "Look at the two alerts, remove the wrong one in TradingView, resolve the incident.",
@@ -123,6 +141,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.MARGIN: "Lower the size, add funds, or give the instrument its margin.",
     Reason.PRICE_UNCHECKED: "Set the size of the live bot to one contract.",
     Reason.CONTRACT_ROLLED: "Close the old contract; the next colour change opens in the new one.",
+    Reason.ROLL_CUTOFF: "Wait for the broker's roll, or pin the next month on the instrument.",
     Reason.CONTRACT_UNKNOWN: "Compare tick and point value of the instrument with the broker's product.",
     Reason.CONTRACT_MISMATCH: "Wait for the chart's roll, or pin the contract on the instrument.",
     Reason.BROKER_UNREACHABLE: "Check it with doctor. The next event or a flatten closes a position.",

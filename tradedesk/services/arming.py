@@ -6,6 +6,7 @@ from django.db import transaction
 from strategy.sessions import next_daily_close
 from tradedesk.models import Account, Environment
 from tradedesk.services.audit import note
+from tradedesk.services.outer_wall import troubles_with
 
 CODE_LASTS = timedelta(minutes=1)
 
@@ -19,7 +20,7 @@ class VerifiedCode:
 
 
 class NotArmed(Exception):
-    """The account is not a live one, or the one-time code is not fresh."""
+    """The account is not a live one, the code is not fresh, or the broker's own limits are missing."""
 
 
 def is_armed(account: Account, now: datetime) -> bool:
@@ -34,6 +35,8 @@ def arm(account: Account, code: VerifiedCode, *, reason: str, source_address: st
     """Let openings of a live account leave until the session ends; return that moment. Raises NotArmed."""
     if account.environment != Environment.LIVE or not timedelta() <= now - code.verified_at <= CODE_LASTS:
         raise NotArmed(account.name)
+    if troubles := troubles_with(account, now):
+        raise NotArmed(f"{account.name}: {' '.join(troubles)}")
     until = next_daily_close(now)
     Account.objects.filter(pk=account.pk).update(armed_until=until)
     note(code.by, "arm", f"account {account}", {"until": until.isoformat()}, reason, source_address, now)

@@ -19,7 +19,7 @@ from tradedesk.models import (
     Reason,
 )
 from tradedesk.models.limits import SHARED_CAPS
-from tradedesk.services import incidents, orders
+from tradedesk.services import incidents, orders, trips
 from tradedesk.services.choosing import stood_down
 from tradedesk.services.positions import BrokerView
 from tradedesk.services.records import Records, unchanged
@@ -123,13 +123,14 @@ def book(
         *_next_version(before, after),
     ]
     is_watched = order.settled_at is not None and (was_left or is_left(after))
-    if not is_watched and order.status != OrderStatus.UNCONFIRMED:
+    if not is_watched and order.status not in (OrderStatus.UNCONFIRMED, OrderStatus.REJECTED):
         rows.write(*statements)
         return after
     with transaction.atomic():
         rows.write(*statements)
         if order.status == OrderStatus.UNCONFIRMED:
             watch_order(order, bot, now)
+        trips.watch_outcome(order, outcome.excess, now)
         if is_watched:
             watch_target(bot, after, now=now, why=order.note or order.status)
     return after

@@ -15,14 +15,15 @@ from strategy.machine import (
     memory_of,
     newest_event,
 )
-from strategy.types import Action, Color, Direction, Event, Memory, NoChange, StandDown
+from strategy.trend_filter import filtered
+from strategy.types import Action, Color, Direction, Event, Indicator, Memory, NoChange, StandDown
 from tradedesk.models import Alert, Bot, Environment, IncidentKind, OrderPurpose, Reason
 from tradedesk.services import brackets, cash, trips
 from tradedesk.services.arming import is_armed
 from tradedesk.services.calendars import market_of
 from tradedesk.services.desk import Desk
 from tradedesk.services.exposure import exposure_of
-from tradedesk.services.positions import BrokerView, terms_agree
+from tradedesk.services.positions import BrokerView, before_cutoff, terms_agree
 from tradedesk.services.records import Records
 from tradedesk.services.signals import DELAYED_SUFFIXES, event_of
 from tradedesk.services.usage import usage_of
@@ -60,7 +61,7 @@ def choose(
     target, held = fold(memory).position, view.quantity if view else 0
     # A size that is not known, or none, is refused below; the closing half does not depend on it.
     quantity = sizing.order_quantity(held, target, facts.size or 1)
-    reason = reason_for(snapshot, memory, event_of(alert))
+    reason = reason_for(snapshot, memory, event_of(alert, bot.strategy))
     if view is not None and quantity == 0:
         figures = f"broker holds {held}, booked {snapshot.quantity}"
         code = reason if held == snapshot.quantity else Reason.POSITION_MISMATCH
@@ -87,7 +88,7 @@ def choose(
 
 def facts_for(
     desk: Desk,
-    alert: Alert,
+    alert: Alert | None,
     bot: Bot,
     snapshot: Snapshot,
     memory: Memory,
@@ -95,13 +96,16 @@ def facts_for(
     records: Records,
     now: datetime,
 ) -> gate.Facts:
-    """Return what the gate looks at; `order` is left 0 for the caller to fill in."""
+    """Return what the gate looks at; `order` is left 0 for the caller to fill in.
+
+    Without an alert a person asked: there is no chart to compare with.
+    """
     opening, contract = cause(memory), view.to_trade if view else None
     account, money = bot.account, cash.kept(bot.account, now)
     used, used_of_account = usage_of(bot, money.loss, now)
     offset_s = view.clock_offset_s if view else None
     reconciled_at = bot.account.reconciled_at
-    chart = symbols.contract_name(alert.contract or alert.symbol, now.date())
+    chart = symbols.contract_name(alert.contract or alert.symbol, now.date()) if alert else None
     market = market_of(bot, now)
     return gate.Facts(
         mode=records.mode,
@@ -119,17 +123,20 @@ def facts_for(
         unfinished_closing=any(order.purpose != OrderPurpose.OPEN for order in records.unfinished),
         mismatch_open=any(kind in MISMATCHES for kind in records.open_kinds),
         ambiguity_open=IncidentKind.AMBIGUOUS_EVENTS in records.open_kinds
-        or event_of(alert) in contradictions(memory),
+        or (alert is not None and event_of(alert, bot.strategy) in contradictions(memory)),
         alerts_alive=IncidentKind.HEARTBEAT_MISSED not in records.open_kinds,
+        statement_agrees=IncidentKind.STATEMENT_DIFFERS not in records.open_kinds,
+        versions_agree=IncidentKind.VERSION_MISMATCH not in records.open_kinds,
         session_open=market.is_open,
         before_flat_by=market.before_flat_by,
         calendar_confirmed=market.calendar_confirmed,
         contract_confirmed=contract is not None and terms_agree(bot.instrument, contract),
         contract_is_front=contract is not None and _holds_only(view, contract),
+        before_cutoff=contract is not None and before_cutoff(bot.instrument, contract, now),
         contract_matches_chart=chart is None or (contract is not None and chart == contract.name),
-        delayed=alert.exchange.endswith(DELAYED_SUFFIXES) if alert.exchange else None,
+        delayed=_is_delayed(alert),
         is_live=bot.account.environment == Environment.LIVE,
-        has_stop_price=not bot.has_stop or _has_stop_price(bot, alert, memory),
+        has_stop_price=not bot.has_stop or alert is None or _has_stop_price(bot, alert, memory),
         working=sum(order.signed_remainder for order in records.unfinished),
         clock=gate.Limit(account.max_clock_offset_s, None if offset_s is None else abs(offset_s)),
         bot=used,
@@ -145,8 +152,12 @@ def facts_for(
 def reason_for(snapshot: Snapshot, memory: Memory, event: Event) -> Reason:
     """Return why the event moved the target, or why it did not."""
     before, after = snapshot.state, fold(memory)
+    if filtered(memory) == event:
+        return Reason.TREND_FILTER
     if before.position is not after.position:
-        return _trigger(event)
+        # A colour of the filter that came late moves what an event of the trend or of DI called for.
+        mover = cause(memory) if event.indicator is Indicator.FILTER else event
+        return _trigger(mover) if mover else Reason.TREND_FILTER
     no_change = explain_no_change(before, event, after)
     if no_change is NoChange.LATE_NO_EFFECT and after.position is not snapshot.held:
         return _trigger(event)
@@ -164,7 +175,7 @@ def stood_down_by(memory: Memory, key: str, code: Reason) -> Memory:
     if newest is None:
         return memory
     entry = StandDown(key, newest.effective_at, newest.indicator, code.value)
-    return memory_of((*memory.entries, entry), memory.base)
+    return replace(memory, entries=memory_of((*memory.entries, entry)).entries)
 
 
 def _has_stop_price(bot: Bot, alert: Alert, memory: Memory) -> bool:
@@ -202,6 +213,12 @@ def _close(
 def _as_rows(checks: Sequence[gate.Check]) -> list[list[Any]]:
     """Return the verdicts as a decision keeps them: code, number, whether it passed, figures."""
     return [[check.code, check.number, check.passed, check.figures] for check in checks]
+
+
+def _is_delayed(alert: Alert | None) -> bool | None:
+    if alert is None:
+        return False
+    return alert.exchange.endswith(DELAYED_SUFFIXES) if alert.exchange else None
 
 
 def _trigger(event: Event) -> Reason:

@@ -40,9 +40,13 @@ def _is_in_order(desk: Desk, account: Account) -> bool:
     day = _claim(account, window, due, now)
     if day is None:
         return True
-    is_flat = _bring_flat(desk, account) if day.steps == 0 or not day.is_flat else _reads_flat(desk, account)
+    is_flat = (
+        _bring_flat(desk, account, window)
+        if day.steps == 0 or not day.is_flat
+        else _reads_flat(desk, account)
+    )
     if not is_flat and day.is_flat:
-        is_flat = _bring_flat(desk, account)
+        is_flat = _bring_flat(desk, account, window)
     FlatDay.objects.filter(pk=day.pk).update(steps=due, is_flat=is_flat)
     _tell(account, window, is_flat, desk.now())
     return is_flat
@@ -60,13 +64,19 @@ def _claim(account: Account, window: FlatWindow, due: int, now: datetime) -> Fla
     return None if is_done or not taken.update(tried_at=now) else day
 
 
-def _bring_flat(desk: Desk, account: Account) -> bool:
+def _bring_flat(desk: Desk, account: Account, window: FlatWindow) -> bool:
     scope = f"account:{account.name}"
     if effective_mode(scope) is TradingMode.HALTED:
         return _reads_flat(desk, account)
     reason = f"Flat by {account.flat_by:%H:%M}"
     result = flatten(
-        desk, scope=scope, reason=reason, by="desk", within_s=FLATTEN_WITHIN_S, passes_halt=False
+        desk,
+        scope=scope,
+        reason=reason,
+        by="desk",
+        within_s=FLATTEN_WITHIN_S,
+        passes_halt=False,
+        until=window.ends,
     )
     return result.flat
 

@@ -1,48 +1,36 @@
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import structlog
-from django.db import transaction
+from django.db.models import Q
 
-from broker.base import BrokerContract, BrokerError, BrokerRefused, WorkingOrder
+from broker.base import BrokerError
 from strategy.machine import newest_event, remember
 from strategy.types import StandDown
-from tradedesk.models import (
-    Account,
-    Bot,
-    Order,
-    OrderPurpose,
-    OrderSide,
-    OrderStatus,
-    Reason,
-    TradingMode,
-    TradingState,
-)
-from tradedesk.models.ids import new_id
-from tradedesk.services import booking, orders, positions
-from tradedesk.services.audit import note
-from tradedesk.services.desk import READ_TIMEOUT_S, SUBMIT_TIMEOUT_S, Deadline, Desk, Link
-from tradedesk.services.recovery import settle_account
-from tradedesk.services.scopes import accounts_in, bots_in, state_of
-from tradedesk.services.trading_state import mode_for_claim
+from tradedesk.models import Account, Bot, FlattenWish, Order, OrderStatus, Reason
+from tradedesk.services import booking, wishes
+from tradedesk.services.closing import close_account
+from tradedesk.services.desk import READ_TIMEOUT_S, Deadline, Desk
+from tradedesk.services.scopes import UnknownScope, accounts_in, bots_in, state_of
+from tradedesk.services.trading_state import ALL
 from tradedesk.stores.positions import Busy, Snapshot, Unreadable, seat, stored
 from tradedesk.stores.rows import Stale
 
 log = structlog.get_logger(__name__)
 
-PAUSE_S = 0.25
+PAUSE_S, LONGEST_PAUSE_S = 0.25, 2.0
 SEAT_WAIT_S = 5.0
 READS_OF_ZERO = 2
+# So long one try in the background lasts: the worker has other things to do.
+GO_ON_FOR_S = 4.0
 
 
 @dataclass
 class Flattened:
-    """How far a flatten came: `flat` only after two reads of the broker showed nothing held or working.
+    """How far a flatten came: `flat` only after two reads of the broker showed nothing held or working."""
 
-    `passes_halt` says that a person asked for it.
-    """
-
-    passes_halt: bool = True
     flat: bool = False
     positions: list[dict[str, Any]] = field(default_factory=list)
     orders: list[Order] = field(default_factory=list)
@@ -57,193 +45,118 @@ def flatten(
     source_address: str = "",
     within_s: float = 10.0,
     passes_halt: bool = True,
+    until: datetime | None = None,
 ) -> Flattened:
     """Cancel what works, close what is held in a scope, and read back until two reads show zero.
 
-    Passes a halt, for a person asked for it; a rule of the desk comes with `passes_halt` off, and closes
-    nothing that is halted. Bots in the scope stand down until the next colour change. What cannot be read is
-    never taken for flat. Raises UnknownScope.
+    The wish is stored first: what is not flat within `within_s` seconds goes on in the background, until it
+    is, a person ends it, or `until` is past. Passes a halt that came before, for a person asked for it; a
+    rule of the desk comes with `passes_halt` off, and closes nothing that is halted. Bots in the scope stand
+    down until the next colour change. What cannot be read is never taken for flat. Raises UnknownScope.
     """
-    state = state_of(scope)
-    note(by, "flatten", scope, {}, reason, source_address, desk.now())
-    for bot in bots_in(scope):
-        _stand_down(desk, bot)
-    result, deadline = Flattened(passes_halt), desk.deadline(within_s)
-    zeros = 0
+    wish = wishes.latch(
+        scope,
+        reason=reason,
+        by=by,
+        source_address=source_address,
+        passes_halt=passes_halt,
+        until=until,
+        now=desk.now(),
+    )
+    return _work(desk, wish, desk.deadline(within_s))
+
+
+def go_on(desk: Desk) -> int:
+    """Go on with the flattens that are due, a few seconds each, and return how many are still open."""
+    for wish in wishes.take_due(desk.now()):
+        if wish.until is not None and desk.now() >= wish.until:
+            wishes.give_up(wish, "Its time was over before it was flat.", desk.now())
+            continue
+        try:
+            _work(desk, wish, desk.deadline(GO_ON_FOR_S))
+        except UnknownScope:
+            wishes.give_up(wish, "There is no such scope any more.", desk.now())
+    return FlattenWish.objects.filter(ended_at=None).count()
+
+
+def _work(desk: Desk, wish: FlattenWish, deadline: Deadline) -> Flattened:
+    """Do rounds over the wish's accounts until two in a row showed zero or the deadline is past."""
+    only = state_of(wish.scope).bot
+    for bot in bots_in(wish.scope):
+        _stand_down(desk, bot, wish)
+    accounts = _accounts_of(wish)
+    result, zeros, pause = Flattened(positions=wish.seen), 0, PAUSE_S
     while zeros < READS_OF_ZERO and deadline.left_s():
-        result.positions = []
-        zeros = zeros + 1 if _round(desk, state, result, deadline) else 0
+        is_flat = _round(desk, wish, accounts, only, result, deadline)
+        zeros, pause = (zeros + 1, PAUSE_S) if is_flat else (0, min(pause * 2, LONGEST_PAUSE_S))
+        # Looked at to the end also where another process has met the wish: the caller waits for the verdict.
+        wishes.note_look(wish, result.positions, desk.now())
         if zeros < READS_OF_ZERO:
-            desk.sleep(min(PAUSE_S, deadline.left_s()))
+            desk.sleep(deadline.left_s(pause))
     result.flat = zeros >= READS_OF_ZERO
+    if result.flat and not _is_any_unknown(accounts, only):
+        wishes.meet(wish, desk.now())
+    else:
+        wishes.put_off(wish, desk.now(), is_moving=bool(result.orders))
     return result
 
 
-def _round(desk: Desk, state: TradingState, result: Flattened, deadline: Deadline) -> bool:
-    """Do one round over the scope's accounts; return whether all of them were read and nothing was held."""
-    is_flat = True
-    for account in accounts_in(state.scope):
+def _round(
+    desk: Desk,
+    wish: FlattenWish,
+    accounts: Sequence[Account],
+    only: Bot | None,
+    result: Flattened,
+    deadline: Deadline,
+) -> bool:
+    """Do one round over the accounts; return whether all of them were read and nothing was held.
+
+    Those that could not be read the last time come last: they must not take the time of the others.
+    """
+    unread = {row["account"] for row in result.positions if "error" in row}
+    result.positions, is_flat = [], True
+    for account in sorted(accounts, key=lambda account: account.name in unread):
         try:
             link = desk.link(account, timeout_s=deadline.left_s(READ_TIMEOUT_S))
-            is_flat &= _round_of(desk, link, account, state, result, deadline)
+            found = close_account(desk, link, account, wish, only, deadline)
         except (BrokerError, Busy, Unreadable) as error:
             log.warning("flatten.unread", account=account.name, error=repr(error))
             result.positions.append({"account": account.name, "error": str(error) or "busy"})
             is_flat = False
+            continue
+        result.positions += found.positions
+        result.orders += found.orders
+        is_flat &= found.is_flat
     return is_flat
 
 
-def _round_of(
-    desk: Desk, link: Link, account: Account, state: TradingState, result: Flattened, deadline: Deadline
-) -> bool:
-    root = state.bot.instrument.root if state.bot else None
-    settle_account(desk, link, account)
-    held = [
-        (contract, row)
-        for contract, row in positions.open_positions(link, deadline)
-        if root in (None, contract.product)
-    ]
-    # What protects a position is cancelled once it is closed: a closing that fails must not leave it bare.
-    legs_held = Order.objects.open_legs().filter(
-        account=account, contract__in=[month.name for month, _ in held]
-    )
-    spared = {leg.broker_order_id for leg in legs_held}
-    spared |= {order.broker_order_id for order in result.orders}
-    working = _cancel_working(link, root, deadline, spared)
-    for contract, row in held:
-        result.positions.append(
-            {"account": account.name, "contract": contract.name, "quantity": row.quantity}
-        )
-        _close(desk, link, account, contract, result, deadline)
-    return not held and not working
+def _accounts_of(wish: FlattenWish) -> list[Account]:
+    """Return the accounts to close: of all, those switched on and those that hold something by our books."""
+    accounts = accounts_in(wish.scope)
+    if wish.scope != ALL:
+        return accounts
+    used = Q(enabled=True) | ~Q(bots__state__quantity=0) & Q(bots__isnull=False)
+    ids = set(Account.objects.filter(used).values_list("pk", flat=True))
+    return [account for account in accounts if account.pk in ids]
 
 
-def _cancel_working(link: Link, root: str | None, deadline: Deadline, spared: set[int | None]) -> int:
-    """Ask for every working order in the scope to be cancelled, and return how many there were."""
-    found = 0
-    for order in link.broker.working_orders(link.account.id, timeout_s=deadline.left_s(READ_TIMEOUT_S)):
-        if root is not None and not _is_of(link, order, root, deadline):
-            continue
-        found += 1
-        if order.id in spared:
-            continue
-        try:
-            link.broker.cancel(order.id, timeout_s=deadline.left_s(READ_TIMEOUT_S))
-        except BrokerRefused as refusal:
-            log.info("flatten.cancel_refused", order=order.id, error=str(refusal))
-    return found
+def _is_any_unknown(accounts: Sequence[Account], only: Bot | None) -> bool:
+    """Tell whether an order may still fill: one without a known end, however flat the broker looks."""
+    left = Order.objects.filter(account__in=accounts, settled_at=None).exclude(status=OrderStatus.PENDING)
+    return (left.filter(bot=only) if only else left).exists()
 
 
-def _is_of(link: Link, order: WorkingOrder, root: str, deadline: Deadline) -> bool:
-    """Tell whether a working order trades a root; one whose contract is not told counts as if it did."""
-    if order.contract_id is None:
-        return True
-    contract = link.broker.contract_by_id(order.contract_id, timeout_s=deadline.left_s(READ_TIMEOUT_S))
-    return contract.product == root
-
-
-def _close(
-    desk: Desk, link: Link, account: Account, contract: BrokerContract, result: Flattened, deadline: Deadline
-) -> None:
-    """Close one position, from the bot's seat where a bot owns it."""
-    bot = (
-        Bot.objects.select_related("account", "instrument", "strategy__instrument")
-        .filter(account=account, instrument__root=contract.product)
-        .first()
-    )
-    if bot is None:
-        order = _send_closing(desk, link, account, None, contract, deadline, result.passes_halt)
-    else:
-        try:
-            with seat(bot.id, wait_s=deadline.left_s(), sleep=desk.sleep) as taken:
-                order = _send_closing(desk, link, account, bot, contract, deadline, result.passes_halt)
-                taken.snapshot = _book_held(desk, link, bot, deadline)
-        except Unreadable:
-            # What the bot remembers does not matter for closing what the broker shows.
-            order = _send_closing(desk, link, account, bot, contract, deadline, result.passes_halt)
-    if order is not None:
-        result.orders.append(order)
-
-
-def _send_closing(
-    desk: Desk,
-    link: Link,
-    account: Account,
-    bot: Bot | None,
-    contract: BrokerContract,
-    deadline: Deadline,
-    passes_halt: bool,
-) -> Order | None:
-    """Send one order for what is held at this moment, unless an earlier closing has no known end."""
-    read_at = desk.now()
-    rows = link.broker.positions(link.account.id, timeout_s=deadline.left_s(READ_TIMEOUT_S))
-    held = next((row.quantity for row in rows if row.contract_id == contract.id), 0)
-    claimed, now, identity = desk.monotonic(), desk.now(), new_id()
-    with transaction.atomic():
-        if not passes_halt and mode_for_claim(account, bot) is TradingMode.HALTED:
-            return None
-        # Two people who flatten at once wait for each other here, and the second finds the first's order.
-        Account.objects.select_for_update(no_key=True).get(pk=account.pk)
-        ours = Order.objects.filter(account=account, contract=contract.name)
-        # An order that waits to be sent late must not go beside this one.
-        ours.filter(status=OrderStatus.PENDING).update(
-            status=OrderStatus.DENIED, settled_at=now, note="A flatten took its place."
-        )
-        closings = ours.unfinished().exclude(purpose=OrderPurpose.OPEN)
-        # What settled since the read may have moved what was read: the next round reads again.
-        moved = ours.filter(settled_at__gte=read_at).exclude(status=OrderStatus.DENIED)
-        if not held or closings.exists() or moved.exists():
-            return None
-        order = Order.objects.create(
-            id=identity,
-            account=account,
-            bot=bot,
-            purpose=OrderPurpose.FLATTEN,
-            contract=contract.name,
-            side=OrderSide.SELL if held > 0 else OrderSide.BUY,
-            quantity=abs(held),
-            client_order_id=f"td-flat-{identity.hex}",
-            status=OrderStatus.SENT,
-            position_before=held,
-            created_at=now,
-            sent_at=now,
-        )
-    outcome = orders.send(desk, link, order, None, claimed, desk.deadline(SUBMIT_TIMEOUT_S))
-    if outcome.status is OrderStatus.PENDING:
-        # The next round sizes a new one; an order to flatten is never sent late.
-        outcome = replace(outcome, status=OrderStatus.DENIED)
-    orders.record(order, outcome, bot, desk.now())
-    return order
-
-
-def _book_held(desk: Desk, link: Link, bot: Bot, deadline: Deadline) -> Snapshot:
-    """Book what the broker holds of the bot's instrument now, and return the bot's next version."""
-    view = positions.view_of(link, bot.instrument, deadline)
-    while True:
-        before = stored(bot.id)
-        if view.quantity == before.quantity:
-            return before
-        after = booking.as_held(before, view, desk.now())
-        try:
-            with transaction.atomic():
-                booking.store(before, after)
-                booking.watch_target(bot, after, now=desk.now(), why=Reason.FLATTEN.value)
-            return after
-        except Stale:
-            continue
-
-
-def _stand_down(desk: Desk, bot: Bot) -> None:
-    """Let the bot rest flat until the next colour change, from the moment a person asked."""
+def _stand_down(desk: Desk, bot: Bot, wish: FlattenWish) -> None:
+    """Let the bot rest flat until the next colour change, from the moment the flatten was asked for; once."""
     try:
         with seat(bot.id, wait_s=SEAT_WAIT_S, sleep=desk.sleep) as taken:
             # Behind every event known by now, though the chart's clock be ahead of ours.
-            now, newest = desk.now(), newest_event(stored(bot.id).memory)
-            since = max(now, newest.effective_at) if newest else now
-            entry = StandDown(f"flatten|{now.isoformat()}", since, None, Reason.FLATTEN.value)
-            taken.snapshot = _store_entry(desk, bot, entry)
+            newest = newest_event(stored(bot.id).memory)
+            since = max(desk.now(), newest.effective_at) if newest else desk.now()
+            key = f"flatten|{wish.since.isoformat()}"
+            taken.snapshot = _store_entry(desk, bot, StandDown(key, since, None, Reason.FLATTEN.value))
     except (Busy, Unreadable):
-        # Closing matters more; a target left standing is too old to open again.
+        # Closing matters more, and the next try comes back to it.
         log.warning("flatten.no_stand_down", bot=bot.slug)
 
 

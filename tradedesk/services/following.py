@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, DataError, close_old_connections
 from django.db.models import Q
 
 from broker.base import Broker, BrokerError, Change, Connected
@@ -142,8 +142,15 @@ class Follower:
 
     def _answer(self, order_id: int, now: float) -> None:
         """Book what the broker knows of an order. What is not ours shows in the comparison."""
-        question, order = self._questions[order_id], self._order(order_id)
-        is_booked = order is not None and self._is_booked(order, question)
+        question = self._questions[order_id]
+        try:
+            order = self._order(order_id)
+            is_booked = order is not None and self._is_booked(order, question)
+        except DataError as error:
+            # No rest mends what the database cannot hold, and those that follow must not wait for it.
+            log.warning("follow.passed_over", order_id=order_id, error=repr(error))
+            del self._questions[order_id]
+            return
         if is_booked or now >= question.until:
             del self._questions[order_id]
             return

@@ -44,6 +44,26 @@ TEXTS: dict[IncidentKind, tuple[str, str]] = {
         "",
         "Look at the bot's orders at the broker. The desk puts the stop back once, then closes the position.",
     ),
+    IncidentKind.ROLL_DUE: (
+        "",
+        "Roll it here, or flatten the bot. Nothing opens beside it; from its last date the desk closes it.",
+    ),
+    IncidentKind.STATEMENT_DIFFERS: (
+        "Openings of this account",
+        "Compare the day with the broker's own statement. Resolving this accepts the difference.",
+    ),
+    IncidentKind.OVERFILLED: (
+        "Everything of this account",
+        "Compare the order with the broker's list and resolve this; then adopt the broker's position.",
+    ),
+    IncidentKind.RUNAWAY_ORDER: (
+        "Everything of this account",
+        "Find out which program sent it: a second desk on this account, or one whose database was lost.",
+    ),
+    IncidentKind.VERSION_MISMATCH: (
+        "Openings of this account",
+        "Restart every process from one version with one set of settings: then this closes by itself.",
+    ),
     IncidentKind.NOT_FLAT: (
         "",
         "Close the position at the broker now, or flatten the account here. The desk keeps trying.",

@@ -15,6 +15,7 @@ from tradedesk.models import (
     TradingMode,
     TradingState,
 )
+from tradedesk.services import wishes
 from tradedesk.services.audit import note
 from tradedesk.services.desk import CLAIM_VALID_S, SUBMIT_TIMEOUT_S, Desk
 from tradedesk.services.reconciliation import reconcile
@@ -87,7 +88,8 @@ def engage(
 def release(desk: Desk, *, scope: str, reason: str, by: str, source_address: str = "") -> Switch:
     """Let trading go on in a scope, after a reconciliation of its accounts found nothing.
 
-    Nothing is sent by itself afterwards. Live accounts keep their own halt.
+    Nothing is sent by itself afterwards, and a flatten of the scope that goes on ends. Live accounts keep
+    their own halt.
     Raises NotClean, LiveLocked, UnknownScope, BrokerError.
     """
     _refuse_live(scope)
@@ -102,6 +104,7 @@ def release(desk: Desk, *, scope: str, reason: str, by: str, source_address: str
         if _as_written(current) != _as_written(asked):
             raise NotClean("Somebody stopped trading while the release was looking at the broker.")
         state = set_mode(scope, TradingMode.ACTIVE, Cause.PERSON, reason, by, desk.now())
+        wishes.end_by_release(scope, by, desk.now())
         note(by, "kill switch off", scope, {}, reason, source_address, desk.now())
     return _switch(state, 0)
 

@@ -23,11 +23,13 @@ from broker.base import (
     Side,
 )
 from tradedesk.models import Bot, Fill, Order, OrderSide, OrderStatus
-from tradedesk.services import brackets
+from tradedesk.services import brackets, trips
 from tradedesk.services.desk import CLAIM_VALID_S, READ_TIMEOUT_S, SUBMIT_TIMEOUT_S, Deadline, Desk, Link
 
 log = structlog.get_logger(__name__)
 
+# What every client order id of the desk begins with.
+ID_PREFIX = "td-"
 FILL_BUDGET_S = 0.8
 FIRST_POLL_S, LONGEST_POLL_S = 0.01, 0.2
 _STATUS = {
@@ -49,7 +51,7 @@ OVER = (
 def client_order_id(bot_id: UUID, event_key: str, attempt: int) -> str:
     """Return our id of an order: the same for the same bot, event and attempt after any restart."""
     digest = hashlib.sha256(f"{bot_id}|{event_key}|{attempt}".encode()).hexdigest()
-    return f"td-{digest[:32]}"
+    return f"{ID_PREFIX}{digest[:32]}"
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ class Outcome:
     note: str = ""
     acknowledged_at: datetime | None = None
     leg_ids: tuple[int, ...] = ()
+    # Contracts filled beyond what was ordered. Such fills are not booked: a person looks first.
+    excess: int = 0
 
     @property
     def filled_quantity(self) -> int:
@@ -139,6 +143,16 @@ def follow(desk: Desk, link: Link, order: Order, broker_order_id: int, deadline:
 
 def outcome_of(report: OrderReport, order: Order, acknowledged_at: datetime | None) -> Outcome:
     """Return the outcome that a broker's report means for our order."""
+    excess = report.filled_quantity - order.quantity
+    if excess > 0:
+        note = f"The broker reports {report.filled_quantity} filled of {order.quantity}."
+        return Outcome(
+            OrderStatus.UNCONFIRMED,
+            report.order_id,
+            note=note,
+            acknowledged_at=acknowledged_at,
+            excess=excess,
+        )
     status = _STATUS[report.status]
     if status is OrderStatus.FILLED and report.filled_quantity < order.quantity:
         status = OrderStatus.WORKING  # its fills have not all shown up yet: ask again
@@ -182,6 +196,7 @@ def record(order: Order, outcome: Outcome, bot: Bot | None, now: datetime) -> li
     fields = advance(order, outcome, now)
     if not Order.objects.filter(pk=order.pk).exclude(status__in=OVER).update(**fields):
         order.refresh_from_db()
+    trips.watch_outcome(order, outcome.excess, now)
     return new
 
 

@@ -1,11 +1,13 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 import structlog
 
 from broker.base import BrokerContract, BrokerError, BrokerPosition
+from strategy.rolls import Cutoffs, cutoffs, trade_date
 from tradedesk.models import Instrument
 from tradedesk.services.desk import READ_TIMEOUT_S, Deadline, Link
 
@@ -99,3 +101,20 @@ def terms_agree(instrument: Instrument, contract: BrokerContract) -> bool:
         and contract.tick_size == instrument.tick_size
         and contract.point_value == instrument.point_value
     )
+
+
+def cutoffs_of(instrument: Instrument, contract: BrokerContract) -> Cutoffs | None:
+    """Return when a contract opens nothing any more and is to be flat, None where its dates are not told."""
+    return cutoffs(
+        contract.expires_on,
+        contract.first_notice_on,
+        is_delivered=instrument.settlement == "delivery",
+        opening_days=instrument.opening_days,
+        flat_days=instrument.flat_days,
+    )
+
+
+def before_cutoff(instrument: Instrument, contract: BrokerContract, now: datetime) -> bool | None:
+    """Tell whether a contract may still be opened as far as its dates go, None where they are not told."""
+    found = cutoffs_of(instrument, contract)
+    return None if found is None else trade_date(now) < found.no_openings_from

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from broker.base import BrokerContract, BrokerPosition
 from tradedesk.models import Account, Bot, Cause, Incident, IncidentKind, Order, TradingMode, TradingState
-from tradedesk.services import booking, cash, incidents, legs, positions, protection
+from tradedesk.services import booking, cash, incidents, legs, positions, protection, runaway
 from tradedesk.services.desk import READ_TIMEOUT_S, Desk, Link
 from tradedesk.services.trading_state import lift_reduction, set_mode
 from tradedesk.stores.positions import seat, stored
@@ -40,6 +40,7 @@ def reconcile(desk: Desk, accounts: Iterable[Account]) -> Reconciled:
     for account in accounts:
         link = desk.link(account, timeout_s=READ_TIMEOUT_S)
         found.differences.extend(_compare(desk, link, account))
+        runaway.watch(desk, link, account)
         cash.watch(desk, link, account)
         found.incidents.extend(Incident.objects.filter(account=account, closed_at=None))
     return found

@@ -25,15 +25,16 @@ def resolve(
 ) -> Incident:
     """Close an incident by a person's word, with `adopt` after booking the broker's position as the bot's.
 
-    An unconfirmed order whose incident is resolved counts as lost from then on: the person has looked. A lost
-    opening stands the bot down, since its time has passed. Raises CannotAdopt, BrokerError, Busy.
+    An unconfirmed order whose incident is resolved counts as lost from then on: the person has looked. So
+    does one that was filled beyond its size. A lost opening stands the bot down, since its time has passed.
+    Raises CannotAdopt, BrokerError, Busy.
     """
     bot = incident.bot
     if adopt:
         if incident.kind != IncidentKind.POSITION_MISMATCH or bot is None:
             raise CannotAdopt
         _adopt(desk, bot)
-    if incident.kind == IncidentKind.ORDER_UNCONFIRMED:
+    if incident.kind in (IncidentKind.ORDER_UNCONFIRMED, IncidentKind.OVERFILLED):
         _declare_lost(desk, incident.subject, f"Declared lost by {by}: {reason}")
     now = desk.now()
     with transaction.atomic():

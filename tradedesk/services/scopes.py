@@ -1,6 +1,6 @@
 from django.db.models import QuerySet
 
-from tradedesk.models import Account, Bot, Order, TradingState
+from tradedesk.models import Account, Bot, Order, TradingMode, TradingState
 
 
 class UnknownScope(Exception):
@@ -13,6 +13,20 @@ def state_of(scope: str) -> TradingState:
         return TradingState.objects.get(scope=scope)
     except TradingState.DoesNotExist:
         raise UnknownScope(scope) from None
+
+
+def states_within(scope: str) -> QuerySet[TradingState]:
+    """Return the trading states of the narrower scopes that a scope covers. Raises UnknownScope."""
+    state = state_of(scope)
+    others = TradingState.objects.exclude(pk=state.pk)
+    if state.bot_id:
+        return others.none()
+    return others.filter(bot__account_id=state.account_id) if state.account_id else others
+
+
+def stopped_within(scope: str) -> QuerySet[TradingState]:
+    """Return the narrower scopes that are not active by their own switch. Raises UnknownScope."""
+    return states_within(scope).exclude(mode=TradingMode.ACTIVE)
 
 
 def bots_in(scope: str) -> list[Bot]:

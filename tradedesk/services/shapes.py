@@ -4,10 +4,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from tradedesk.models import Incident, Order, TradingMode
+from tradedesk.models import FlattenWish, Incident, Order, TradingMode
 from tradedesk.services.flatten import Flattened
 from tradedesk.services.kill_switch import Switch
+from tradedesk.services.scopes import stopped_within
 from tradedesk.services.trading_state import effective_mode
+from tradedesk.services.wishes import open_around
 
 # The words for modes in requests, and in answers about the switch itself.
 MODE_WORDS = {"halt": TradingMode.HALTED, "reduce": TradingMode.REDUCING, "flatten": TradingMode.HALTED}
@@ -43,7 +45,8 @@ def order_json(order: Order) -> dict[str, Any]:
 
 def switch_json(switch: Switch) -> dict[str, Any]:
     """Return how a switch stands. `trading_state` is the strictest that rules its scope: a wider switch
-    counts too.
+    counts too. `within` has the narrower scopes that are stopped on their own, `flattening` what is to be
+    flat and is not yet.
     """
     return {
         "engaged": switch.engaged,
@@ -54,6 +57,24 @@ def switch_json(switch: Switch) -> dict[str, Any]:
         "by": switch.by,
         "reason": switch.reason,
         "in_flight": switch.in_flight,
+        "within": [
+            {"scope": state.scope, "trading_state": state.mode, "reason": state.reason}
+            for state in stopped_within(switch.scope)
+        ],
+        "flattening": [wish_json(wish) for wish in open_around(switch.scope)],
+    }
+
+
+def wish_json(wish: FlattenWish) -> dict[str, Any]:
+    """Return how far an open flatten is. `positions` is what was held at the last look."""
+    return {
+        "scope": wish.scope,
+        "by": wish.by,
+        "reason": wish.reason,
+        "since": iso(wish.since),
+        "tries": wish.tries,
+        "looked_at": iso(wish.looked_at),
+        "positions": wish.seen,
     }
 
 

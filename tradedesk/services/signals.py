@@ -24,11 +24,13 @@ MEANINGS: dict[str, tuple[Indicator, Color | Cross]] = {
 }
 
 
-def event_of(alert: Alert) -> Event:
+def event_of(alert: Alert, strategy: Strategy) -> Event:
     """Return the fact that an accepted alert reports. Raises ValueError for a rejected one."""
     if alert.event_key is None or alert.effective_at is None or alert.fired_at is None:
         raise ValueError(f"alert {alert.id} was rejected and reports no event")
     indicator, value = MEANINGS[alert.action]
+    if indicator is Indicator.TREND and _is_of_filter(alert, strategy):
+        indicator = Indicator.FILTER
     return Event(alert.event_key, indicator, value, alert.effective_at, alert.fired_at)
 
 
@@ -41,6 +43,8 @@ def refusal_of_alert(alert: Alert, strategy: Strategy) -> Reason | None:
         raise ValueError(f"alert {alert.id} was rejected and reports no event")
     is_trend = MEANINGS[alert.action][0] is Indicator.TREND
     expected = strategy.trend_timeframe if is_trend else strategy.di_timeframe
+    if is_trend and _is_of_filter(alert, strategy):
+        expected = strategy.filter_timeframe
     timeframe = parse_timeframe(alert.timeframe)
     if alert.exchange.endswith(DELAYED_SUFFIXES):
         return Reason.DELAYED_DATA
@@ -53,3 +57,8 @@ def refusal_of_alert(alert: Alert, strategy: Strategy) -> Reason | None:
     if strategy.bar_close_only and alert.fired_at < alert.bar_open + timeframe:
         return Reason.INTRABAR
     return None
+
+
+def _is_of_filter(alert: Alert, strategy: Strategy) -> bool:
+    filter_timeframe = strategy.filter_timeframe
+    return filter_timeframe != "" and parse_timeframe(alert.timeframe) == parse_timeframe(filter_timeframe)

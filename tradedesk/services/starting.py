@@ -2,7 +2,7 @@ import structlog
 from django.db import connection
 
 from tradedesk.models import Account
-from tradedesk.services import recovery, rounds
+from tradedesk.services import flatten, recovery, rounds, wishes
 from tradedesk.services.desk import Desk
 
 log = structlog.get_logger(__name__)
@@ -13,7 +13,8 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
 def settle_at_start(desk: Desk) -> None:
     """Recover and reconcile until every account was read once, with growing pauses between the tries.
 
-    Openings are denied until then. Meant for a thread of its own.
+    What was to be flat comes before anything else. Openings are denied until then. Meant for a thread of its
+    own.
     """
     pause = FIRST_PAUSE_S
     try:
@@ -26,6 +27,8 @@ def settle_at_start(desk: Desk) -> None:
 
 def _settle_once(desk: Desk) -> bool:
     try:
+        wishes.make_due(desk.now())
+        flatten.go_on(desk)
         recovery.recover(desk)
         found = rounds.reconcile_each(desk, Account.objects.filter(enabled=True))
     except Exception:

@@ -35,6 +35,7 @@ ROUTINE = {
     Reason.HALTED,
     Reason.BOT_DISABLED,
     Reason.SESSION_CLOSED,
+    Reason.TREND_FILTER,
     Reason.FLAT_BY,
     Reason.NOT_REACHED,
     Reason.FLATTEN,

@@ -9,7 +9,8 @@ from django.db import DatabaseError, IntegrityError, transaction
 from broker.base import BrokerError
 from strategy import gate
 from strategy.machine import contradictions, fold, remember
-from strategy.types import Action, Direction, Event, Memory
+from strategy.trend_filter import with_filter
+from strategy.types import Action, Direction, Event, Indicator, Memory
 from tradedesk.models import (
     Alert,
     Bot,
@@ -121,12 +122,13 @@ class _Turn:
     def _decide(self) -> Result:
         before = self.seat.snapshot
         refusal = refusal_of_alert(self.alert, self.bot.strategy)
-        event = event_of(self.alert)
-        memory = None if refusal else remember(before.memory, event, self.desk.event_window)
+        event = event_of(self.alert, self.bot.strategy)
+        known = with_filter(before.memory, self.bot.strategy.filter_timeframe)
+        memory = None if refusal else remember(known, event, self.desk.event_window)
         if memory is None:
             return self._stand(Choice(refusal or Reason.EVENT_WINDOW))
         is_held = fold(memory).position is before.held and not self._is_in_doubt(memory)
-        if is_held or self._is_on_its_way(memory):
+        if is_held or self._is_on_its_way(memory) or self._only_tells_the_filter(event, memory):
             return self._stand(Choice(reason_for(before, memory, event), memory))
         return self._trade(memory)
 
@@ -142,6 +144,11 @@ class _Turn:
             return False
         side = OrderSide.BUY if target is Direction.LONG else OrderSide.SELL
         return Order.objects.unfinished().filter(bot=self.bot, side=side).exists()
+
+    def _only_tells_the_filter(self, event: Event, memory: Memory) -> bool:
+        """Tell whether the event is a colour of the filter that moves no target: it trades nothing."""
+        is_filter = event.indicator is Indicator.FILTER
+        return is_filter and fold(memory).position is self.seat.snapshot.state.position
 
     def _stand(self, choice: Choice) -> Result:
         """Store a decision that sends nothing."""

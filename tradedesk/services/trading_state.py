@@ -25,6 +25,12 @@ def scopes_of(account: Account, bot: Bot | None = None) -> list[str]:
     return [ALL, f"account:{account.name}", *([f"bot:{bot.slug}"] if bot else [])]
 
 
+def scopes_around(state: TradingState) -> list[str]:
+    """Return a scope with the wider ones that rule it."""
+    account = state.bot.account if state.bot else state.account
+    return scopes_of(account, state.bot) if account else [ALL]
+
+
 def mode_for_claim(account: Account, bot: Bot | None = None) -> TradingMode:
     """Return the strictest mode of the scopes, locked until the transaction ends."""
     scopes = scopes_of(account, bot)
@@ -32,6 +38,12 @@ def mode_for_claim(account: Account, bot: Bot | None = None) -> TradingMode:
     table = TradingState._meta.db_table
     sql = f"SELECT mode FROM {table} WHERE scope IN ({marks}){for_share()}"  # noqa: S608 - own table
     return strictest([row[0] for row in rows.read(Statement(sql, scopes))], len(scopes))
+
+
+def is_halted_since(moment: datetime, account: Account, bot: Bot | None) -> bool:
+    """Tell whether a person halted one of the scopes after a moment. Call it after `mode_for_claim`."""
+    halted = TradingState.objects.filter(scope__in=scopes_of(account, bot), mode=TradingMode.HALTED)
+    return halted.filter(cause=Cause.PERSON, since__gt=moment).exists()
 
 
 def for_share() -> str:
@@ -53,8 +65,7 @@ def effective_mode(scope: str) -> TradingMode:
     state = TradingState.objects.select_related("bot__account", "account").filter(scope=scope).first()
     if state is None:
         return TradingMode.HALTED
-    account = state.bot.account if state.bot else state.account
-    scopes = scopes_of(account, state.bot) if account else [ALL]
+    scopes = scopes_around(state)
     modes = TradingState.objects.filter(scope__in=scopes).values_list("mode", flat=True)
     return strictest(list(modes), len(scopes))
 
@@ -68,8 +79,10 @@ def set_mode(
         change = TradingStateChange.objects.create(
             scope=scope, old_mode=state.mode, new_mode=mode, cause=cause, reason=reason, by=by, created_at=now
         )
-        subject = f"{mode.label}: {scope}"
-        tell(NoticeKind.TRADING_STATE, change.id, subject, f"By {by}: {reason or 'no reason given'}", now)
+        if cause != Cause.FLATTEN:
+            # A flatten is told by itself, where it takes longer than a person waits for it.
+            text = f"By {by}: {reason or 'no reason given'}"
+            tell(NoticeKind.TRADING_STATE, change.id, f"{mode.label}: {scope}", text, now)
         state.mode, state.cause, state.reason, state.by, state.since = mode, cause, reason, by, now
         state.save()
     return state

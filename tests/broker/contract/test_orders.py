@@ -18,6 +18,8 @@ def test_01_market_order_is_placed_and_filled_with_its_terms_fills_and_price(at:
     assert order.average_price is not None
     assert order.average_price % Decimal("0.25") == 0
     assert at.held() == 2
+    named = at.client.named_orders(at.account.id, timeout_s=LIMIT_S)
+    assert [(row.id, row.client_order_id) for row in named] == [(order.id, "c-01")]
 
 
 def test_02_refusal_at_once_makes_no_order(at: Venue) -> None:
@@ -186,21 +188,18 @@ def test_16_money_adds_up_after_a_round_trip(at: Venue) -> None:
     sold = at.order(at.submit("c-16-2", Side.SELL, 2))
 
     after = at.client.cash(at.account.id, timeout_s=LIMIT_S)
-    fills = [fill.id for order in (bought, sold) for fill in order.fills]
-    fees = sum(
-        (
-            fee or Decimal(0)
-            for row in at.client.fill_fees(fills, timeout_s=LIMIT_S)
-            for name, fee in vars(row).items()
-            if (name.endswith("_fee") or name == "commission") and fee is not None
-        ),
-        Decimal(0),
-    )
+    fills = [fill for order in (bought, sold) for fill in order.fills]
+    paid = at.client.fill_costs([fill.id for fill in fills], timeout_s=LIMIT_S)
+    fees = sum(paid.values(), Decimal(0))
 
     assert bought.average_price is not None
     assert sold.average_price is not None
     realised = (sold.average_price - bought.average_price) * 2 * at.contract.point_value
-    assert fees > 0
+    each = at.client.costs("MES", timeout_s=LIMIT_S)
+    assert each.fee is not None
+    assert each.fee > 0
+    assert paid == {fill.id: fill.quantity * each.fee for fill in fills}
+    assert list(at.client.account_fills(at.account.id, timeout_s=LIMIT_S)) == fills
     assert after.realized_pnl == realised
     assert after.total_cash_value == (before.total_cash_value or 0) + realised - fees
     assert (after.open_pnl, after.net_liq) == (Decimal(0), after.total_cash_value)

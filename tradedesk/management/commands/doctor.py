@@ -12,7 +12,8 @@ from django.db.migrations.executor import MigrationExecutor
 from broker.base import BrokerError
 from tradedesk import logs, wiring
 from tradedesk.management.command_help import with_examples
-from tradedesk.models import Account, Instrument, Strategy, TaskRun
+from tradedesk.models import Account, Environment, Instrument, Strategy, TaskRun
+from tradedesk.services import outer_wall
 from tradedesk.services.desk import Link
 from tradedesk.services.positions import contract_to_trade, terms_agree
 from tradedesk.services.task_runs import trouble_with
@@ -136,8 +137,20 @@ def _account(account: Account) -> Iterator[Finding]:
 
     yield _tried(f"account {account}", log_in)
     yield from _follower(account)
+    yield from _wall(account)
     for instrument in Instrument.objects.filter(bots__account=account).distinct() if links else ():
         yield _tried(f"account {account} {instrument}", lambda of=instrument: _contract(links[0], of))  # type: ignore[misc]
+
+
+def _wall(account: Account) -> Iterator[Finding]:
+    """Yield what the broker itself enforces; on live it must, on demo it may."""
+    if account.environment == Environment.PAPER:
+        return
+    troubles = outer_wall.troubles_with(account, wiring.desk().now())
+    wall = outer_wall.wall_of(account)
+    found = f"liquidates at a loss of {wall.daily_loss} USD, at most {wall.position} contracts"
+    is_well = not troubles or account.environment != Environment.LIVE
+    yield Finding(f"account {account} at broker", is_well, " ".join(troubles) or found)
 
 
 def _follower(account: Account) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, close_old_connections, connections
 
 from broker.base import BrokerAuthFailed, BrokerError, BrokerRefused
 from tradedesk import wiring
@@ -17,6 +17,7 @@ from tradedesk.management.command_help import with_examples
 from tradedesk.models import Account
 from tradedesk.services.comparing import Comparer
 from tradedesk.services.following import Follower
+from tradedesk.services.versions import keep_signing
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +54,8 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
+        signing = threading.Thread(target=keep_signing, args=[wiring.desk(), "follower", stop], daemon=True)
+        signing.start()
         followed = [thread for group in _by_login(accounts) for thread in _start(group, stop)]
         self.stdout.write(f"Following {', '.join(account.name for account in accounts)}.")
         self.stdout.flush()
@@ -119,6 +122,8 @@ def _follow(accounts: list[Account], comparer: Comparer, stop: threading.Event) 
     """Follow one login until `stop` is set. Raises _GivenUp for what only a person can mend."""
     is_known_down = False
     while not stop.is_set():
+        # A connection that broke is never mended by asking again.
+        close_old_connections()
         try:
             Follower(wiring.desk(), accounts, comparer).run(stop)
         except (BrokerAuthFailed, BrokerRefused) as error:

@@ -7,21 +7,13 @@ from broker.base import BrokerError
 from tradedesk import wiring
 from tradedesk.management import console
 from tradedesk.management.command_help import with_examples
-from tradedesk.models import TradingMode, TradingState
+from tradedesk.models import TradingMode
 from tradedesk.services import kill_switch
 from tradedesk.services.flatten import flatten
-from tradedesk.services.scopes import UnknownScope, bots_in
+from tradedesk.services.scopes import UnknownScope
 from tradedesk.services.shapes import MODE_WORDS, flattened_json, incident_json, switch_json
-from tradedesk.services.trading_state import ALL
 
 LIVE_LOCKED = "A live account stays halted: letting orders out takes a one-time code, which is not there yet."
-
-
-def narrower(scope: str) -> list[tuple[str, TradingMode]]:
-    """Return the scopes inside a scope that are not active by their own switch."""
-    states = TradingState.objects.exclude(mode=TradingMode.ACTIVE).exclude(scope=scope)
-    within = states if scope == ALL else states.filter(bot__in=bots_in(scope))
-    return [(state.scope, TradingMode(state.mode)) for state in within]
 
 
 class Command(BaseCommand):
@@ -83,7 +75,8 @@ class Command(BaseCommand):
         if options["mode"] == "flatten":
             if not options["json"]:
                 self._print(answer)
-            answer |= flattened_json(flatten(desk, scope=scope, reason=reason, by=by))
+            flattened = flattened_json(flatten(desk, scope=scope, reason=reason, by=by))
+            answer = switch_json(switch) | flattened
         if options["json"]:
             console.print_json(self.stdout, answer)
         elif "flat" in answer:
@@ -134,8 +127,11 @@ class Command(BaseCommand):
             self.stdout.write(f"Switch of this scope {switch} by {answer['by']} at {answer['since']}{why}")
         if state is not TradingMode.ACTIVE and not answer["engaged"]:
             self.stdout.write("A wider switch is engaged; see --scope all or the account's.")
-        for scope, mode in narrower(answer["scope"]):
-            self.stdout.write(f"Within it, {scope} is on its own: {mode.label} ({mode.value})")
+        for within in answer["within"]:
+            mode = TradingMode(within["trading_state"])
+            self.stdout.write(f"Within it, {within['scope']} is on its own: {mode.label} ({mode.value})")
+        for wish in answer["flattening"]:
+            console.print_flattening(self.stdout, wish)
         if answer["in_flight"]:
             self.stdout.write(
                 f"{answer['in_flight']} orders had left before and have no outcome yet: manage.py recover"
