@@ -36,7 +36,7 @@ from tests.telling import (
 )
 from tests.tradedesk.paper_desk import PaperDesk
 from tradedesk import wiring
-from tradedesk.models import Bot, Fill, Instrument, Order, TradingMode
+from tradedesk.models import Bot, Fill, Instrument, Order, TradingMode, TradingState
 from tradedesk.services.comparing import Comparer
 from tradedesk.services.desk import Desk
 from tradedesk.services.flatten import flatten
@@ -266,6 +266,20 @@ def test_legs_of_a_rejected_entry_end_with_it(bot: Bot, tell: Teller, paper: Pap
 
     assert ([status for *_, status in legs()], state_of(bot)) == (["rejected", "rejected"], DOWN_BLUE)
     assert said(tell(RED, 20)) == ("ENTER_SHORT", "TREND_RED")
+
+
+def test_rejected_entry_counts_as_one_rejection_whatever_went_with_it(
+    bot: Bot, tell: Teller, paper: PaperDesk
+) -> None:
+    Bot.objects.update(rejections_in_a_row=2)
+    paper.fault("fate", "/order/placeoso", reject=["LiquidationOnly", "Closing only."])
+    tell(BLUE)
+    paper.clock.advance(LEFT_BEHIND_S)
+
+    recover(paper.desk)
+
+    assert Order.objects.filter(status="rejected").count() == 3
+    assert TradingState.objects.get(bot=bot).mode == TradingMode.ACTIVE
 
 
 def test_opening_half_left_behind_is_sent_with_its_legs_while_it_is_young(
