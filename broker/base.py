@@ -14,10 +14,13 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from threading import Event
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from broker.money import ContractCosts, OuterWall
 from broker.terms import AT_MARKET, Terms
+
+if TYPE_CHECKING:
+    from broker.orders import BrokerOrder, Leg, PlacedBracket
 
 
 class BrokerError(Exception):
@@ -264,6 +267,23 @@ class Broker(Protocol):
 
         After `BrokerThrottled`, and only then, the same order may be submitted again.
         """
+        ...
+
+    def submit_bracket(
+        self, entry: OrderRequest, legs: "Sequence[Leg]", *, timeout_s: float
+    ) -> "PlacedBracket":
+        """Send an entry with one leg or two that wait for its fill, once, and return their ids.
+
+        The legs take the entry's quantity. Of two, the fill of one cancels the other.
+        """
+        ...
+
+    def submit_pair(self, order: OrderRequest, other: "Leg", *, timeout_s: float) -> tuple[int, int]:
+        """Send two orders of one quantity, of which the fill of one cancels the other; return their ids."""
+        ...
+
+    def orders(self, account_id: int, *, timeout_s: float) -> "Sequence[BrokerOrder]":
+        """Return the account's orders with terms, fills and reasons, oldest first. Takes several requests."""
         ...
 
     def order_report(self, order_id: int, *, timeout_s: float) -> OrderReport: ...

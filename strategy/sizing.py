@@ -1,3 +1,5 @@
+from decimal import Decimal
+
 from strategy.types import Direction
 
 
@@ -12,3 +14,16 @@ def order_quantity(held: int, target: Direction, size: int) -> int:
     if Direction.of(held) == target:
         return 0
     return target.sign * size - held
+
+
+def contracts_at_risk(
+    equity: Decimal, risk_percent: Decimal, stop_points: Decimal, point_value: Decimal
+) -> int:
+    """Return the most contracts whose stop, `stop_points` away, costs `risk_percent` of `equity` at most.
+
+    Equity is in dollars, `point_value` in dollars per point and contract. Zero where one contract risks too
+    much already, or there is no equity. Raises ValueError unless distance and point value are above zero.
+    """
+    if stop_points <= 0 or point_value <= 0:
+        raise ValueError(f"no risk per contract: {stop_points} points at {point_value}")
+    return max(0, int(equity * risk_percent / 100 // (stop_points * point_value)))

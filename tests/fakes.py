@@ -1,6 +1,6 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -24,6 +24,8 @@ from broker.base import (
     WorkingOrder,
 )
 from broker.money import ContractCosts, OuterWall
+from broker.orders import BrokerOrder, Leg, PlacedBracket
+from broker.terms import AT_MARKET
 from strategy.holdings import apply_fill
 from tradedesk.models import Account
 from tradedesk.services.desk import Desk, Link
@@ -79,7 +81,35 @@ class FakeOrder:
     status: BrokerOrderStatus = BrokerOrderStatus.WORKING
     fills: list[BrokerFill] = field(default_factory=list)
     reject_reason: str = ""
+    siblings: list[int] = field(default_factory=list)
     placed_at: datetime = START
+
+
+class FakeOrders(dict[int, FakeOrder]):
+    """All orders by their ids; called as the port's method, the joined ones of an account."""
+
+    def __init__(self, contract_id: Callable[[str], int]) -> None:
+        super().__init__()
+        self._contract_id = contract_id
+
+    def __call__(self, account_id: int, *, timeout_s: float) -> Sequence[BrokerOrder]:
+        return [
+            BrokerOrder(
+                id=order.id,
+                account_id=account_id,
+                contract_id=self._contract_id(order.message.contract),
+                side=order.message.side,
+                status=order.status,
+                created_at=START,
+                quantity=order.message.quantity,
+                terms=order.message.terms,
+                client_order_id=order.message.client_order_id,
+                fills=tuple(order.fills),
+                reject_reason=order.reject_reason,
+            )
+            for order in self.values()
+            if order.message.account_id == account_id
+        ]
 
 
 @dataclass
@@ -122,7 +152,7 @@ class FakeBroker:
         self.hints: list[Connected | Change | None] = []
         self.before_submit: Callable[[OrderRequest], None] | None = None
         self.contracts = {contract.id: contract for contract in CONTRACTS}
-        self.orders: dict[int, FakeOrder] = {}
+        self.orders = FakeOrders(lambda name: self._named(name).id)
         self.submits: list[OrderRequest] = []
         self.calls: Counter[str] = Counter()
 
@@ -166,6 +196,8 @@ class FakeBroker:
         order.fills.append(fill)
         if traded == left:
             order.status = BrokerOrderStatus.FILLED
+            for sibling in order.siblings:
+                self.orders[sibling].status = BrokerOrderStatus.CANCELLED
         held = self._holdings[message.account_id, contract.id]
         held.quantity, held.average_price = apply_fill(
             held.quantity, held.average_price, fill.signed_quantity, fill.price
@@ -236,11 +268,28 @@ class FakeBroker:
         added = self._add(order)
         if self._rejections:
             added.status, added.reject_reason = BrokerOrderStatus.REJECTED, self._rejections.pop(0)
-        elif self.fills_at_once:
+        elif self.fills_at_once and order.terms is AT_MARKET:
             self.fill(added.id)
         if self._lost_replies:
             raise self._lost_replies.pop(0)
         return added.id
+
+    def submit_bracket(self, entry: OrderRequest, legs: Sequence[Leg], *, timeout_s: float) -> PlacedBracket:
+        """Place legs that only `fill` fills."""
+        entry_id = self.submit(entry, timeout_s=timeout_s)
+        placed = [
+            self._add(replace(entry, side=leg.side, terms=leg.terms, client_order_id=leg.client_order_id))
+            for leg in legs
+        ]
+        for leg in placed:
+            leg.siblings = [other.id for other in placed if other is not leg]
+        return PlacedBracket(entry_id, tuple(leg.id for leg in placed))
+
+    def submit_pair(self, order: OrderRequest, other: Leg, *, timeout_s: float) -> tuple[int, int]:
+        placed = self.submit_bracket(order, [other], timeout_s=timeout_s)
+        self.orders[placed.entry_id].siblings = list(placed.leg_ids)
+        self.orders[placed.leg_ids[0]].siblings = [placed.entry_id]
+        return placed.entry_id, placed.leg_ids[0]
 
     def order_report(self, order_id: int, *, timeout_s: float) -> OrderReport:
         self._called("order_report")

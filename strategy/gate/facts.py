@@ -77,8 +77,9 @@ class Facts:
 
     `order` is signed contracts; `held` what the broker holds now, `booked` what the desk thought it holds, in
     the same months where `months_agree`, `working` what unfinished orders of the bot may add. An opening
-    adds `size` at most, to `limit` at most. `age_s` is how long ago the event that calls for the position
-    fired; `max_age_s` 0 switches that rule off. `clock` is the seconds between the broker's clock and ours.
+    adds `size` at most, to `limit` at most; `has_stop_price` tells whether the stop that goes with it, if one
+    does, has a price. `age_s` is how long ago the event that calls for the position fired; `max_age_s` 0
+    switches that rule off. `clock` is the seconds between the broker's clock and ours.
     """
 
     mode: str | None
@@ -88,7 +89,7 @@ class Facts:
     booked: int | None
     months_agree: bool | None
     order: int
-    size: int
+    size: int | None
     limit: int
     age_s: float | None
     max_age_s: float
@@ -110,6 +111,7 @@ class Facts:
     delayed: bool | None
     is_live: bool | None
     working: int | None = 0
+    has_stop_price: bool | None = True
     clock: Limit = OFF
     bot: Usage = field(default_factory=Usage)
     account: Usage = field(default_factory=Usage)

@@ -49,6 +49,8 @@ OPENING = (
         "P3", "ROLL_CUTOFF", "days to first notice or expiry", "5, settled in cash 2", verdicts.before_cutoff
     ),
     Rule("P3", "CONTRACT_MISMATCH", "contract of the chart", "on", verdicts.contract_matches_chart),
+    Rule("Q5", "NO_STOP_PRICE", "price of the stop that goes along", "on", verdicts.stop_priced),
+    Rule("P4", "RISK_SIZE", "contracts that the risk allows", "off", verdicts.risk_allows),
     Rule("P4", "ORDER_SIZE", "contracts of the order", "size, and what is closed", verdicts.order_size),
     Rule("P5", "MAX_POSITION", "position of the bot afterwards", "size", verdicts.within_limit),
     Rule("P5", "MAX_ACCOUNT_POSITION", "contracts of the account afterwards", "3", verdicts.within_account),

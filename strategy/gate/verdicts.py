@@ -135,10 +135,22 @@ def contract_matches_chart(facts: Facts) -> Verdict:
     return facts.contract_matches_chart, f"chart agrees {facts.contract_matches_chart}"
 
 
+def stop_priced(facts: Facts) -> Verdict:
+    """Pass when the stop has a price, or none goes along."""
+    return facts.has_stop_price, f"stop priced {facts.has_stop_price}"
+
+
+def risk_allows(facts: Facts) -> Verdict:
+    """Pass when the risk per opening buys a contract at least, or does not rule the size."""
+    if facts.size is None:
+        return None, "value of the account unreadable"
+    return facts.size >= 1, f"an opening of {facts.size}"
+
+
 def order_size(facts: Facts) -> Verdict:
     """Pass an order of at least one contract, at most what is held and a size."""
-    if facts.held is None:
-        return None, f"order {facts.order:+d}, broker holds None"
+    if facts.held is None or facts.size is None:
+        return None, f"order {facts.order:+d}, broker holds {facts.held}, size {facts.size}"
     most = abs(facts.held) + facts.size
     return 1 <= abs(facts.order) <= most, f"order {facts.order:+d}, at most {most}"
 

@@ -63,7 +63,8 @@ UNREADABLE = Facts(
     booked=None,
     months_agree=None,
     order=1,
-    size=1,
+    size=None,
+    has_stop_price=None,
     limit=1,
     age_s=None,
     max_age_s=60,
@@ -179,6 +180,8 @@ def test_live_opening_within_the_rules_passes() -> None:
         ({"contract_is_front": False}, "CONTRACT_ROLLED"),
         ({"before_cutoff": False}, "ROLL_CUTOFF"),
         ({"contract_matches_chart": False}, "CONTRACT_MISMATCH"),
+        ({"has_stop_price": False}, "NO_STOP_PRICE"),
+        ({"size": 0}, "RISK_SIZE"),
         ({"order": 0}, "ORDER_SIZE"),
         ({"order": 2, "limit": 3}, "ORDER_SIZE"),
         ({"held": 1, "booked": 1, "order": -3, "limit": 3}, "ORDER_SIZE"),
@@ -265,6 +268,8 @@ def test_live_opening_needs_more(changes: dict[str, Any], code_: str) -> None:
         ({"margin": margin(None)}, "MARGIN"),
         ({"margin": margin(1500, used=None)}, "MARGIN"),
         ({"margin": margin(1500, each=None)}, "MARGIN"),
+        ({"has_stop_price": None}, "NO_STOP_PRICE"),
+        ({"size": None}, "RISK_SIZE"),
         ({"is_live": None}, "DAILY_LOSS"),
     ],
 )
@@ -314,6 +319,8 @@ def test_opening_rules_are_asked_gravest_first() -> None:
         ("P3", "CONTRACT_ROLLED"),
         ("P3", "ROLL_CUTOFF"),
         ("P3", "CONTRACT_MISMATCH"),
+        ("Q5", "NO_STOP_PRICE"),
+        ("P4", "RISK_SIZE"),
         ("P4", "ORDER_SIZE"),
         ("P5", "MAX_POSITION"),
         ("P5", "MAX_ACCOUNT_POSITION"),
@@ -418,7 +425,7 @@ def test_closing_against_a_rule_is_refused_with_its_code(changes: dict[str, Any]
 @pytest.mark.parametrize("rules", [OPENING, CLOSING])
 def test_rule_has_a_code_of_its_own_and_a_number_of_the_table(rules: tuple[Any, ...]) -> None:
     assert len({rule.code for rule in rules}) == len(rules)
-    assert {rule.number for rule in rules} <= {"Q4", "Q7", *(f"P{number}" for number in range(1, 19))}
+    assert {rule.number for rule in rules} <= {"Q4", "Q5", "Q7", *(f"P{number}" for number in range(1, 19))}
 
 
 limits = st.builds(Limit, st.none() | st.integers(0, 5), st.none() | st.integers(0, 6))
@@ -432,7 +439,8 @@ any_facts = st.builds(
     booked=st.integers(-3, 3),
     months_agree=st.booleans(),
     order=st.integers(-6, 6),
-    size=st.integers(1, 3),
+    size=st.none() | st.integers(0, 3),
+    has_stop_price=st.sampled_from([True, True, False, None]),
     limit=st.integers(0, 5),
     age_s=st.none() | st.floats(0, 200),
     max_age_s=st.sampled_from([0, 60]),
@@ -484,7 +492,7 @@ def entries(draw: st.DrawFn) -> Facts:
     names = draw(st.sets(st.sampled_from(FIGURES), max_size=3))
     entry = replace(ENTRY, **{name: getattr(other, name) for name in names})
     order = draw(st.integers(-3, 3))
-    return replace(entry, booked=entry.held, order=order, limit=max(entry.limit, entry.size))
+    return replace(entry, booked=entry.held, order=order, limit=max(entry.limit, entry.size or 0))
 
 
 @given(facts=any_facts)
@@ -503,7 +511,9 @@ def test_opening_that_passes_satisfies_every_limit(facts: Facts) -> None:
     if code(opening_checks(facts)) is not None:
         return
     assert facts.held is not None
+    assert facts.size is not None
     assert (facts.mode, facts.enabled, facts.reconciled) == ("ACTIVE", True, True)
+    assert facts.has_stop_price
     after = facts.held + (facts.working or 0) + facts.order
     assert 1 <= abs(facts.order) <= abs(facts.held) + facts.size
     assert abs(after) <= facts.limit

@@ -10,7 +10,16 @@ from django.utils.html import escape
 from rest_framework.test import APIClient
 
 from broker.base import BrokerNotReached
-from tests.builders import TOKEN, make_account, make_alert, make_bot, make_incident, make_strategy, make_token
+from tests.builders import (
+    TOKEN,
+    make_account,
+    make_alert,
+    make_bot,
+    make_incident,
+    make_order,
+    make_strategy,
+    make_token,
+)
 from tests.fakes import START, FakeBroker, FakeLinks
 from tradedesk.admin.cells import url_of
 from tradedesk.models import (
@@ -135,6 +144,37 @@ def test_limit_below_the_size_is_refused(panel: Client) -> None:
     answer = panel.post(url_of(bot), bot_data(bot, size=3, max_position=2))
 
     assert "It must be at least the size" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"target_points": 20}, "A target and a risk need a stop."),
+        ({"risk_percent": 1}, "A target and a risk need a stop."),
+        ({"stop_points": "0.2"}, "It must be at least a tick of the instrument."),
+        ({"stop_points": ""}, "A stop waits at the broker: close the position first."),
+    ],
+)
+def test_stop_that_makes_no_sense_is_refused(panel: Client, fields: dict[str, object], sentence: str) -> None:
+    bot = make_bot(stop_points=Decimal(10))
+    make_order(bot, purpose="stop", side="SELL", price=Decimal(6832), status="working")
+
+    answer = panel.post(url_of(bot), bot_data(bot, **fields))
+
+    assert sentence in answer.content.decode()
+
+
+def test_stop_target_and_risk_are_set_in_the_panel(panel: Client) -> None:
+    bot = make_bot()
+
+    panel.post(url_of(bot), bot_data(bot, stop_points="10.25", target_points="20", risk_percent="0.5"))
+
+    bot.refresh_from_db()
+    assert (bot.stop_points, bot.target_points, bot.risk_percent) == (
+        Decimal("10.25"),
+        Decimal(20),
+        Decimal("0.5"),
+    )
 
 
 def test_bot_with_history_keeps_its_account(panel: Client, rows: list[Model]) -> None:

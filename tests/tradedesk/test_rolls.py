@@ -26,6 +26,7 @@ from tradedesk.models import AuditEntry, Bot, Incident, Instrument, Notice, Orde
 from tradedesk.services import rolling
 from tradedesk.services.desk import Desk
 from tradedesk.services.flatten import flatten
+from tradedesk.services.reconciliation import reconcile
 from tradedesk.services.rolling import CannotRoll, roll
 from tradedesk.services.rolls import watch_rolls
 from tradedesk.stores.positions import stored
@@ -370,3 +371,26 @@ def test_roll_needs_the_right_to_resolve(due: Incident, viewer: Client, broker: 
     answer = viewer.post(f"/admin/tradedesk/incident/{due.pk}/roll/", {"reason": "Roll."})
 
     assert (answer.status_code, broker.held()) == (403, 1)
+
+
+@pytest.fixture
+def stopped(bot: Bot) -> None:
+    """Give the bot a stop before it enters."""
+    Bot.objects.update(stop_points=10)
+
+
+def test_roll_takes_the_stop_off_the_old_month_and_reconciliation_puts_one_on_the_new(
+    stopped: None, due: Incident, bot: Bot, desk: Desk, broker: FakeBroker
+) -> None:
+    rolled(desk, due)
+    after_the_roll = waiting_stops(broker)
+
+    reconcile(desk, [bot.account])
+
+    assert (after_the_roll, waiting_stops(broker)) == ([], [("SELL", 1, "MESH7")])
+    assert stored(bot.id).contract == "MESH7"
+
+
+def waiting_stops(broker: FakeBroker) -> list[tuple[str, int, str]]:
+    waiting = [order.message for order in broker.orders.values() if order.status == "working"]
+    return [(message.side.value, message.quantity, message.contract) for message in waiting]

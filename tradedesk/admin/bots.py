@@ -157,6 +157,7 @@ class BotAdmin(Audited, PanelAdmin[Bot]):
     list_select_related = ("strategy", "account", "instrument", "state")
     fieldsets = (
         (None, {"fields": ("slug", "strategy", "account", "size", "max_position", "enabled")}),
+        ("Stop and risk", {"fields": ("stop_points", "target_points", "risk_percent")}),
         (
             "Limits",
             {

@@ -55,6 +55,9 @@ class BotForm(forms.ModelForm):  # type: ignore[type-arg]
         limit, size = cleaned.get("max_position"), cleaned.get("size")
         if limit is not None and size is not None and limit < size:
             self.add_error("max_position", "It must be at least the size, or no order could ever open.")
+        stop = cleaned.get("stop_points")
+        if strategy is not None and stop is not None and stop < strategy.instrument.tick_size:
+            self.add_error("stop_points", "It must be at least a tick of the instrument.")
         if strategy is None or account is None:
             return cleaned
         self.instance.instrument = strategy.instrument

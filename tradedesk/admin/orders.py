@@ -40,7 +40,10 @@ class OrderAdmin(ReadOnly[Order]):
     sortable_by = ()
     ordering = ("-id",)
     summary_template = "panel/order.html"
-    fields = ("id", "account", "bot", "decision", "purpose", "client_order_id", "broker_order_id", "note")
+    fields = (
+        *("id", "account", "bot", "decision", "entry", "purpose", "price"),
+        *("client_order_id", "broker_order_id", "note"),
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
         return super().get_queryset(request).select_related("account", "bot")

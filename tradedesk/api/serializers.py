@@ -135,6 +135,13 @@ class OrderSerializer(serializers.ModelSerializer[Order]):
     decision = serializers.UUIDField(source="decision_id", read_only=True, allow_null=True)
     bot = serializers.CharField(source="bot.slug", read_only=True, allow_null=True, default=None)
     account = _slug("account.name")
+    entry = serializers.UUIDField(
+        source="entry_id",
+        read_only=True,
+        allow_null=True,
+        help_text="The opening whose position a stop or a target closes.",
+    )
+    price = Price(allow_null=True, help_text="Where a stop or a target waits; null at market.")
     broker_order_id = serializers.CharField(read_only=True, allow_null=True)
     average_price = Price(allow_null=True)
 
@@ -149,9 +156,11 @@ class OrderSerializer(serializers.ModelSerializer[Order]):
             "created_at",
             "client_order_id",
             "purpose",
+            "entry",
             "side",
             "quantity",
             "contract",
+            "price",
             "status",
             "broker_order_id",
             "filled_quantity",

@@ -13,12 +13,13 @@ from tradedesk.models.decisions import Decision
 from tradedesk.models.incidents import Incident, IncidentKind
 from tradedesk.models.instruments import Instrument
 from tradedesk.models.notices import Notice, NoticeKind, Watermark
-from tradedesk.models.orders import OPEN_STATUSES, Fill, Order, OrderPurpose, OrderSide, OrderStatus
+from tradedesk.models.orders import LEGS, OPEN_STATUSES, Fill, Order, OrderPurpose, OrderSide, OrderStatus
 from tradedesk.models.processes import RunningProcess
 from tradedesk.models.reasons import REMEDIES, Reason
 from tradedesk.models.task_runs import TaskRun
 
 __all__ = [
+    "LEGS",
     "OPEN_STATUSES",
     "REMEDIES",
     "Account",

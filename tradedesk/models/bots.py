@@ -1,14 +1,15 @@
 from datetime import time
+from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 
 from tradedesk.models.controls import TradingMode, TradingState
 from tradedesk.models.ids import new_id
 from tradedesk.models.instruments import Instrument
-from tradedesk.models.limits import ACCOUNT_DEFAULTS, BOT_DEFAULTS, Limits, dollars, whole
+from tradedesk.models.limits import ACCOUNT_DEFAULTS, BOT_DEFAULTS, Limits, dollars, points, whole
 
 
 class Environment(models.TextChoices):
@@ -204,6 +205,19 @@ class Bot(Limits):
     max_position = models.PositiveIntegerField(
         null=True, blank=True, validators=[MinValueValidator(1)], help_text="Empty: the same as size."
     )
+    stop_points = points(
+        "Points from the alert's close to the stop that goes to the broker with each opening. Empty: no stop."
+    )
+    target_points = points("Points from the alert's close to a target that goes with the stop. Empty: none.")
+    risk_percent = models.DecimalField(
+        max_digits=5,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(Decimal("0.01")), MaxValueValidator(100)],
+        help_text="Percent of the account's value that the stop may cost. It sets the contracts of an "
+        "opening, up to the largest position. Empty: the size.",
+    )
     daily_loss = dollars("Dollars lost by round trips since 17:00 Chicago, after which nothing opens.")
     rejections_in_a_row = whole("Orders that the broker rejects one after another, which halt the bot.")
     enabled = models.BooleanField(default=True)
@@ -216,15 +230,34 @@ class Bot(Limits):
                 fields=["account", "instrument"], name="one_bot_per_account_and_instrument"
             ),
             models.CheckConstraint(condition=models.Q(size__gte=1), name="bot_size_at_least_one"),
+            models.CheckConstraint(
+                condition=models.Q(stop_points__isnull=False)
+                | models.Q(target_points__isnull=True, risk_percent__isnull=True),
+                name="bot_stop_before_target_and_risk",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.slug
 
+    def clean(self) -> None:
+        """Refuse a target or a risk without a stop, and to give a stop up while one waits at the broker."""
+        if self.stop_points is not None:
+            return
+        if self.target_points is not None or self.risk_percent is not None:
+            raise ValidationError({"stop_points": "A target and a risk need a stop."})
+        if self.orders.open_legs().exists():
+            raise ValidationError({"stop_points": "A stop waits at the broker: close the position first."})
+
     @property
     def position_limit(self) -> int:
         """Largest |position| in contracts that an opening of this bot may reach."""
         return self.size if self.max_position is None else self.max_position
+
+    @property
+    def has_stop(self) -> bool:
+        """Tell whether openings of this bot go out with a protective stop."""
+        return self.stop_points is not None
 
     @transaction.atomic
     def save(self, *args: Any, **kwargs: Any) -> None:

@@ -14,6 +14,7 @@ class IncidentKind(models.TextChoices):
     ACCOUNT_CHANGED = "ACCOUNT_CHANGED", "The login leads to another account than was signed off"
     FOREIGN_POSITION = "FOREIGN_POSITION", "A position at the broker belongs to no bot"
     HEARTBEAT_MISSED = "HEARTBEAT_MISSED", "Two heartbeats of the alerts are missing"
+    STOP_MISSING = "STOP_MISSING", "A position has no fitting stop at the broker"
     ROLL_DUE = "ROLL_DUE", "A position is held in a month that the desk must leave"
     STATEMENT_DIFFERS = "STATEMENT_DIFFERS", "A day's fills, fees or cash differ from the broker's list"
     OVERFILLED = "OVERFILLED", "The broker filled more than was ordered"

@@ -44,6 +44,18 @@ def dollars(help_text: str) -> "models.DecimalField[Decimal | None, Decimal | No
     )
 
 
+def points(help_text: str) -> "models.DecimalField[Decimal | None, Decimal | None]":
+    """Return the field of a distance in points; empty is off."""
+    return models.DecimalField(
+        max_digits=12,
+        decimal_places=6,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(Decimal("0.000001"))],
+        help_text=help_text,
+    )
+
+
 class Limits(models.Model):
     """What a bot, or all bots of an account together, may use up. Empty is off.
 

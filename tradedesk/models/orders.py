@@ -1,3 +1,5 @@
+from typing import Self
+
 from django.db import models
 from django.db.models import Q
 
@@ -39,6 +41,22 @@ class OrderPurpose(models.TextChoices):
     CLOSE = "close", "Close"
     REVERSE = "reverse", "Reverse"
     FLATTEN = "flatten", "Flatten"
+    STOP = "stop", "Stop"
+    TARGET = "target", "Target"
+
+
+# Orders that wait at the broker to close a position. They come and go with it, and open nothing.
+LEGS = (OrderPurpose.STOP, OrderPurpose.TARGET)
+
+
+class Orders(models.QuerySet["Order"]):
+    def unfinished(self) -> Self:
+        """Return the orders without an end, but for legs: those wait for as long as a position is held."""
+        return self.filter(settled_at=None).exclude(purpose__in=LEGS)
+
+    def open_legs(self) -> Self:
+        """Return the stops and targets that may still fill, oldest first."""
+        return self.filter(settled_at=None, purpose__in=LEGS).order_by("id")
 
 
 class Order(models.Model):
@@ -48,10 +66,26 @@ class Order(models.Model):
     account = models.ForeignKey(Account, models.PROTECT, db_index=False, related_name="orders")
     bot = models.ForeignKey(Bot, models.PROTECT, null=True, blank=True, related_name="orders")
     decision = models.ForeignKey(Decision, models.PROTECT, null=True, blank=True, related_name="orders")
+    entry = models.ForeignKey(
+        "self",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="legs",
+        help_text="The opening whose position a stop or a target closes.",
+    )
     purpose = models.CharField(max_length=8, choices=OrderPurpose)
     contract = models.CharField(max_length=16)
     side = models.CharField(max_length=4, choices=OrderSide)
     quantity = models.PositiveIntegerField()
+    price = models.DecimalField(
+        max_digits=20,
+        decimal_places=8,
+        null=True,
+        blank=True,
+        help_text="Points at which a stop or a target waits; empty: at market.",
+    )
     client_order_id = models.CharField(max_length=64)
     status = models.CharField(max_length=16, choices=OrderStatus)
     broker_order_id = models.BigIntegerField(null=True, blank=True)
@@ -70,10 +104,13 @@ class Order(models.Model):
     acknowledged_at = models.DateTimeField(null=True, blank=True)
     settled_at = models.DateTimeField(null=True, blank=True)
 
+    objects = Orders.as_manager()
+
     class Meta:
         ordering = ["-id"]
         indexes = [
             models.Index(fields=["bot"], condition=Q(settled_at=None), name="order_open_by_bot"),
+            models.Index(fields=["entry"], condition=Q(entry__isnull=False), name="order_by_entry"),
             models.Index(fields=["account", "broker_order_id"], name="order_by_broker_id"),
             models.Index(fields=["account", "created_at"], name="order_by_time"),
         ]
@@ -87,6 +124,10 @@ class Order(models.Model):
 
     def __str__(self) -> str:
         return f"{self.side} {self.quantity} {self.contract}"
+
+    @property
+    def is_leg(self) -> bool:
+        return self.purpose in LEGS
 
     @property
     def signed_quantity(self) -> int:

@@ -55,6 +55,8 @@ class Reason(TextChoices):
     CLOCK_OFF = "CLOCK_OFF", "The broker's clock and this machine's do not agree."
     ORDER_SIZE = "ORDER_SIZE", "The order is larger than what is held and one opening come to."
     NOT_TOWARD_FLAT = "NOT_TOWARD_FLAT", "The closing would pass flat, or there is nothing to close."
+    NO_STOP_PRICE = "NO_STOP_PRICE", "The alert has no close from which the stop could be reckoned."
+    RISK_SIZE = "RISK_SIZE", "The risk allowed buys no contract, or the account's value is not known."
     MAX_POSITION = "MAX_POSITION", "The order would pass the bot's largest position."
     MAX_ACCOUNT_POSITION = (
         "MAX_ACCOUNT_POSITION",
@@ -84,6 +86,9 @@ class Reason(TextChoices):
 
     FLATTEN = "FLATTEN", "A person asked to close the position."
     ADOPTED = "ADOPTED", "A person adopted the broker's position."
+    STOP_FILLED = "STOP_FILLED", "The protective stop closed the position."
+    TARGET_FILLED = "TARGET_FILLED", "The target closed the position."
+    STOP_MISSING = "STOP_MISSING", "The position had no stop at the broker any more, so it was closed."
 
 
 REMEDIES: dict[Reason, str] = {
@@ -123,6 +128,8 @@ REMEDIES: dict[Reason, str] = {
     Reason.CLOCK_OFF: "Let this machine's clock follow a time server. The next colour change enters.",
     Reason.ORDER_SIZE: "The bot is halted: report it. Look at the figures before you release it.",
     Reason.NOT_TOWARD_FLAT: "Run reconcile; the broker's position changed while the order was sized.",
+    Reason.NO_STOP_PRICE: "Let the alert send {{close}}; see the message on the strategy's page.",
+    Reason.RISK_SIZE: "Raise the risk, lower the stop's distance, or see whether the account reconciles.",
     Reason.MAX_POSITION: "Raise the bot's largest position if the size is meant.",
     Reason.MAX_ACCOUNT_POSITION: "Wait until another bot is flat, or raise the account's largest position.",
     Reason.MAX_GROUP_POSITION: "Wait until a bot of the group is flat, or raise the group's limit.",
@@ -142,4 +149,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.NOT_REACHED: "Nothing to do. Recovery decides it and honours the age rule.",
     Reason.FLATTEN: "Nothing to do. The next colour change enters.",
     Reason.ADOPTED: "Nothing to do. The next colour change enters.",
+    Reason.STOP_FILLED: "Nothing to do. The next colour change enters.",
+    Reason.TARGET_FILLED: "Nothing to do. The next colour change enters.",
+    Reason.STOP_MISSING: "Find out at the broker what became of the stop. The next colour change enters.",
 }

@@ -45,7 +45,7 @@ def write(
 ) -> None:
     """Write an order, claimed to be sent at once, with its decision and the bot's next version.
 
-    `others` are closings in further months, which wait for it to be sent.
+    `others` are orders that go with it, or that wait for it.
 
     Raises Stale when the bot is not at that version any more, or the records are not those that the order
     was let pass on: trading halted in between, say, or another bot took what an account's cap left.
@@ -84,8 +84,9 @@ def book(
     now: datetime,
     *,
     was_left: bool,
+    legs: Sequence[Order] = (),
 ) -> Snapshot:
-    """Store an outcome on the order just sent, its fills and the bot; return the bot's next version.
+    """Store an outcome on the order just sent, its legs, its fills and the bot; return the next version.
 
     A closing that the order leaves to be sent is written with it.
 
@@ -93,9 +94,12 @@ def book(
     Raises Stale when someone changed the bot in between, or recovery settled the order.
     """
     after = _after_outcome(alert, before, view, order, outcome, now)
-    sent = {"id": order.id, "status": OrderStatus.SENT}
+    outcomes = [(order, outcome), *orders.outcomes_of_legs(legs, outcome)]
     statements = [
-        rows.change(Order, sent, orders.advance(order, outcome, now)),
+        *(
+            rows.change(Order, {"id": sent.id, "status": OrderStatus.SENT}, orders.advance(sent, of_it, now))
+            for sent, of_it in outcomes
+        ),
         *(rows.insertion(fill) for fill in orders.fill_rows(order, outcome, bot, now)),
         *_next_version(before, after),
     ]

@@ -8,7 +8,7 @@ import structlog
 from django.db import transaction
 
 from broker.base import BrokerError, Cash
-from tradedesk.models import Account
+from tradedesk.models import Account, Bot
 from tradedesk.services import trips
 from tradedesk.services.desk import READ_TIMEOUT_S, Desk, Link
 
@@ -59,12 +59,13 @@ def kept(account: Account, now: datetime) -> Kept:
 
 
 def watch(desk: Desk, link: Link, account: Account) -> None:
-    """Read an account's figures where one of its limits needs them, and keep them with their time.
+    """Read an account's figures where a limit or a bot's risk needs them, and keep them with their time.
 
     A loss or a drawdown at its limit lets the account only reduce from then on. Figures that cannot be read
     stay as they are and grow old, which stops openings.
     """
-    if not account.is_limited(*NEEDED_FOR):
+    sizes_by_risk = Bot.objects.filter(account=account, risk_percent__isnull=False)
+    if not account.is_limited(*NEEDED_FOR) and not sizes_by_risk.exists():
         return
     try:
         cash = link.broker.cash(link.account.id, timeout_s=READ_TIMEOUT_S)

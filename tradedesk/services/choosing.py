@@ -5,6 +5,7 @@ from typing import Any
 
 from broker.base import BrokerContract
 from strategy import gate, sizing, symbols
+from strategy.brackets import Bracket
 from strategy.machine import (
     action_for,
     cause,
@@ -17,7 +18,7 @@ from strategy.machine import (
 from strategy.trend_filter import filtered
 from strategy.types import Action, Color, Direction, Event, Indicator, Memory, NoChange, StandDown
 from tradedesk.models import Alert, Bot, Environment, IncidentKind, OrderPurpose, Reason
-from tradedesk.services import cash, trips
+from tradedesk.services import brackets, cash, trips
 from tradedesk.services.arming import is_armed
 from tradedesk.services.calendars import market_of
 from tradedesk.services.desk import Desk
@@ -35,8 +36,9 @@ MISMATCHES = {IncidentKind.POSITION_MISMATCH, IncidentKind.FOREIGN_ORDER, Incide
 class Choice:
     """What a decision says, what the bot remembers of it, and the signed contracts to trade for it.
 
-    `others` is what to close in further months. `trip` is the verdict that halts the bot once the decision
-    is written.
+    `bracket` has the prices of the stop, and of the target if one is wanted, that go with an opening; None
+    without a stop. `others` is what to close in further months. `trip` is the verdict that halts the bot once
+    the decision is written.
     """
 
     reason: Reason
@@ -46,6 +48,7 @@ class Choice:
     contract: str = ""
     purpose: OrderPurpose = OrderPurpose.CLOSE
     detail: dict[str, Any] = field(default_factory=dict)
+    bracket: Bracket | None = None
     others: tuple[Holding, ...] = ()
     trip: gate.Check | None = None
 
@@ -58,7 +61,8 @@ def choose(
     Sized from what the broker holds, never from what the desk remembers.
     """
     target, held = fold(memory).position, view.quantity if view else 0
-    quantity = sizing.order_quantity(held, target, bot.size)
+    # A size that is not known, or none, is refused below; the closing half does not depend on it.
+    quantity = sizing.order_quantity(held, target, facts.size or 1)
     reason = reason_for(snapshot, memory, event_of(alert, bot.strategy))
     if view is not None and view.is_at(target):
         figures = f"broker holds {held}, booked {snapshot.quantity}"
@@ -75,7 +79,8 @@ def choose(
         action = action_for(cause(memory), Direction.of(held), target)
         purpose = OrderPurpose.REVERSE if held else OrderPurpose.OPEN
         passed = {"rules": _as_rows(checks)}
-        return Choice(reason, memory, action, quantity, view.to_trade.name, purpose, passed)
+        prices = brackets.bracket_of(bot, alert.close, target)
+        return Choice(reason, memory, action, quantity, view.to_trade.name, purpose, passed, prices)
     code = Reason(refusal.code) if refusal else Reason.CONTRACT_UNKNOWN
     figures = refusal.figures if refusal else "no contract to trade"
     detail = {"figures": figures, "rules": _as_rows(checks)}
@@ -115,7 +120,7 @@ def facts_for(
         booked=snapshot.quantity,
         months_agree=view.agrees_with(snapshot.quantity, snapshot.contract) if view else None,
         order=0,
-        size=bot.size,
+        size=_size(bot, money),
         limit=bot.position_limit,
         age_s=None if opening is None else round((now - opening.fired_at).total_seconds(), 3),
         max_age_s=desk.max_alert_age_s,
@@ -137,6 +142,7 @@ def facts_for(
         contract_matches_chart=chart is None or (contract is not None and chart == contract.name),
         delayed=_is_delayed(alert),
         is_live=bot.account.environment == Environment.LIVE,
+        has_stop_price=not bot.has_stop or alert is None or _has_stop_price(bot, alert, memory),
         working=sum(order.signed_remainder for order in records.unfinished),
         clock=gate.Limit(account.max_clock_offset_s, None if offset_s is None else abs(offset_s)),
         bot=used,
@@ -166,11 +172,34 @@ def reason_for(snapshot: Snapshot, memory: Memory, event: Event) -> Reason:
 
 def stood_down(memory: Memory, alert: Alert, code: Reason) -> Memory:
     """Return the memory after an opening that will not happen: flat until the next colour change."""
+    return stood_down_by(memory, f"stand-down|{alert.id}", code)
+
+
+def stood_down_by(memory: Memory, key: str, code: Reason) -> Memory:
+    """Return the memory after something ended the position or its opening, told apart by `key`."""
     newest = newest_event(memory)
     if newest is None:
         return memory
-    entry = StandDown(f"stand-down|{alert.id}", newest.effective_at, newest.indicator, code.value)
+    entry = StandDown(key, newest.effective_at, newest.indicator, code.value)
     return replace(memory, entries=memory_of((*memory.entries, entry)).entries)
+
+
+def _has_stop_price(bot: Bot, alert: Alert, memory: Memory) -> bool:
+    """Tell whether the stop of an opening has a price; a flat target needs none."""
+    target = fold(memory).position
+    return target is Direction.NONE or brackets.bracket_of(bot, alert.close, target) is not None
+
+
+def _size(bot: Bot, money: cash.Kept) -> int | None:
+    """Return the contracts of an opening, None where its risk rules them and cannot be reckoned."""
+    if bot.risk_percent is None:
+        return bot.size
+    if bot.stop_points is None or money.net_liquidation is None:
+        return None
+    most = sizing.contracts_at_risk(
+        money.net_liquidation, bot.risk_percent, bot.stop_points, bot.instrument.point_value
+    )
+    return min(most, bot.position_limit)
 
 
 def _close(
@@ -193,7 +222,7 @@ def _close(
     first, *others = months
     quantity, contract = -first.quantity, first.contract.name
     purpose = OrderPurpose.CLOSE
-    return Choice(reason, memory, Action.EXIT, quantity, contract, purpose, detail, tuple(others))
+    return Choice(reason, memory, Action.EXIT, quantity, contract, purpose, detail, others=tuple(others))
 
 
 def _as_rows(checks: Sequence[gate.Check]) -> list[list[Any]]:

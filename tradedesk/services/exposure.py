@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 
 from strategy.gate import Exposure
-from tradedesk.models import Bot, Instrument, Order
+from tradedesk.models import LEGS, Bot, Instrument, Order
 from tradedesk.models.limits import SHARED_CAPS
 from tradedesk.services.desk import Desk
 from tradedesk.services.positions import BrokerView
@@ -44,6 +44,7 @@ def _held_or_working(bot: Bot, view: BrokerView, asked_at: datetime) -> defaultd
     ranges: defaultdict[str, Range] = defaultdict(lambda: (0, 0))
     ranges |= {root: (quantity, quantity) for root, quantity in view.others.items()}
     others = Order.objects.filter(account=bot.account, bot__isnull=False).exclude(bot=bot)
+    others = others.exclude(purpose__in=LEGS)
     may_fill = others.filter(Q(settled_at=None) | Q(settled_at__gte=asked_at))
     for order in may_fill.select_related("bot__instrument"):
         assert order.bot is not None

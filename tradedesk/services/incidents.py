@@ -40,6 +40,10 @@ TEXTS: dict[IncidentKind, tuple[str, str]] = {
         "Openings of this bot",
         "Look at the alerts in TradingView: one may have ended or stopped. The next heartbeat closes this.",
     ),
+    IncidentKind.STOP_MISSING: (
+        "",
+        "Look at the bot's orders at the broker. The desk puts the stop back once, then closes the position.",
+    ),
     IncidentKind.ROLL_DUE: (
         "",
         "Roll it here, or flatten the bot. Nothing opens beside it; from its last date the desk closes it.",

@@ -21,8 +21,8 @@ def send_late(
 ) -> orders.Outcome:
     """Send an order that waits and was proven not to have left, while it still fits what the broker shows.
 
-    An opening must be young enough too. A closing is sized anew. Raises Busy when another process sends it,
-    or when another closing has to end first.
+    Its legs go along. An opening must be young enough too. A closing is sized anew. Raises Busy when another
+    process sends it, or when another closing has to end first.
     """
     with transaction.atomic():
         refusal = _refusal(desk, order, bot, view)
@@ -35,9 +35,11 @@ def send_late(
             status=OrderStatus.SENT, sent_at=now, position_before=held, quantity=order.quantity
         ):
             raise Busy
+        legs = list(Order.objects.open_legs().filter(entry=order))
+        Order.objects.filter(pk__in=[leg.pk for leg in legs]).update(status=OrderStatus.SENT, sent_at=now)
         order.status, order.sent_at, order.position_before = OrderStatus.SENT, now, held
     price = order.decision.alert.close if order.decision else None
-    return orders.send(desk, link, order, price, claimed, deadline)
+    return orders.send(desk, link, order, price, claimed, deadline, legs)
 
 
 def _refusal(desk: Desk, order: Order, bot: Bot, view: BrokerView) -> str:
@@ -48,7 +50,9 @@ def _refusal(desk: Desk, order: Order, bot: Bot, view: BrokerView) -> str:
     if Direction.of(held) is target:
         return f"Not sent late: the broker holds {held}, which is the target by now."
     after = held + order.signed_quantity
-    fits = is_closing or (abs(after) == bot.size and Direction.of(after) is target)
+    # A risk makes the size of one opening, which then starts from flat.
+    size = bot.size if bot.risk_percent is None else order.quantity
+    fits = is_closing or (abs(after) == size and Direction.of(after) is target)
     if not fits or order.decision is None:
         return f"Not sent late: {mode.label}, the target is {target.value}, the broker holds {held}."
     if was_halted_since(order.decision.created_at, bot.account, bot):

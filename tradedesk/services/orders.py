@@ -1,5 +1,6 @@
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -22,7 +23,7 @@ from broker.base import (
     Side,
 )
 from tradedesk.models import Bot, Fill, Order, OrderPurpose, OrderSide, OrderStatus
-from tradedesk.services import trips
+from tradedesk.services import brackets, trips
 from tradedesk.services.desk import CLAIM_VALID_S, READ_TIMEOUT_S, SUBMIT_TIMEOUT_S, Deadline, Desk, Link
 
 log = structlog.get_logger(__name__)
@@ -63,13 +64,17 @@ def _digest(text: str) -> str:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What is known of an order after sending it or asking about it."""
+    """What is known of an order after sending it or asking about it.
+
+    `leg_ids` are the broker's ids of what was sent along, as far as it told them.
+    """
 
     status: OrderStatus
     broker_order_id: int | None = None
     fills: tuple[BrokerFill, ...] = ()
     note: str = ""
     acknowledged_at: datetime | None = None
+    leg_ids: tuple[int, ...] = ()
     # Contracts filled beyond what was ordered. Such fills are not booked: a person looks first.
     excess: int = 0
 
@@ -85,11 +90,18 @@ class Outcome:
 
 
 def send(
-    desk: Desk, link: Link, order: Order, reference_price: Decimal | None, claimed: float, deadline: Deadline
+    desk: Desk,
+    link: Link,
+    order: Order,
+    reference_price: Decimal | None,
+    claimed: float,
+    deadline: Deadline,
+    legs: Sequence[Order] = (),
 ) -> Outcome:
     """Send a claimed order once, read its fills for a short while, and return what is known.
 
-    `claimed` is the monotonic time before the claim. Nothing here writes to the database.
+    `legs` go with it in the same message. `claimed` is the monotonic time before the claim. Nothing here
+    writes to the database.
     """
     message = OrderRequest(
         account_id=link.account.id,
@@ -98,6 +110,7 @@ def send(
         side=Side(order.side),
         quantity=order.quantity,
         client_order_id=order.client_order_id,
+        terms=brackets.terms_of(order),
         reference_price=reference_price,
     )
     if desk.monotonic() - claimed > CLAIM_VALID_S:
@@ -105,7 +118,7 @@ def send(
             OrderStatus.PENDING, note="Held back: the claim to send was too old when its turn came."
         )
     try:
-        broker_order_id = link.broker.submit(message, timeout_s=deadline.left_s(SUBMIT_TIMEOUT_S))
+        placed = brackets.submit(link, message, legs, deadline.left_s(SUBMIT_TIMEOUT_S))
     except BrokerRefused as refusal:
         return Outcome(OrderStatus.REJECTED, note=str(refusal))
     except BrokerThrottled as throttled:
@@ -118,7 +131,7 @@ def send(
     except BrokerOutcomeUnknown as error:
         log.warning("order.unconfirmed", order=str(order.id), error=str(error))
         return Outcome(OrderStatus.UNCONFIRMED, note=f"No usable answer: {error}")
-    return follow(desk, link, order, broker_order_id, deadline)
+    return replace(follow(desk, link, order, placed.entry_id, deadline), leg_ids=placed.leg_ids)
 
 
 def follow(desk: Desk, link: Link, order: Order, broker_order_id: int, deadline: Deadline) -> Outcome:
@@ -166,6 +179,20 @@ def _look(link: Link, order: Order, broker_order_id: int, timeout_s: float) -> O
     if sum(fill.quantity for fill in fills) >= order.quantity:
         return OrderReport(broker_order_id, BrokerOrderStatus.FILLED, fills)
     return link.broker.order_report(broker_order_id, timeout_s=timeout_s)
+
+
+def outcomes_of_legs(legs: Sequence[Order], outcome: Outcome) -> list[tuple[Order, Outcome]]:
+    """Return what the outcome of an order means for what was sent along.
+
+    Once the broker took the order in, its legs are taken to wait there, whatever became of the order itself:
+    only a look at them tells.
+    """
+    status = outcome.status if outcome.broker_order_id is None else OrderStatus.WORKING
+    ids = [*outcome.leg_ids, *[None] * len(legs)]
+    return [
+        (leg, Outcome(status, broker_order_id=number, acknowledged_at=outcome.acknowledged_at))
+        for leg, number in zip(legs, ids, strict=False)
+    ]
 
 
 @transaction.atomic
@@ -217,3 +244,10 @@ def fill_rows(order: Order, outcome: Outcome, bot: Bot | None, now: datetime) ->
         )
         for fill in outcome.fills
     ]
+
+
+def record_legs(entry: Order, outcome: Outcome, bot: Bot, now: datetime) -> None:
+    """Carry what is known of an opening over to its legs, where nothing is known of them."""
+    waiting = list(Order.objects.open_legs().filter(entry=entry, broker_order_id=None))
+    for leg, of_it in outcomes_of_legs(waiting, outcome):
+        record(leg, of_it, bot, now)

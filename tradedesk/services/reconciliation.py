@@ -7,10 +7,11 @@ from django.db import transaction
 
 from broker.base import BrokerContract, BrokerPosition
 from tradedesk.models import Account, Bot, Cause, Incident, IncidentKind, Order, TradingMode, TradingState
-from tradedesk.services import booking, cash, incidents, positions, runaway
+from tradedesk.services import booking, cash, incidents, legs, positions, protection, runaway
 from tradedesk.services.desk import READ_TIMEOUT_S, Desk, Link
+from tradedesk.services.positions import BrokerView
 from tradedesk.services.trading_state import lift_reduction, set_mode
-from tradedesk.stores.positions import seat, stored
+from tradedesk.stores.positions import Snapshot, seat, stored
 
 SECOND_LOOK_AFTER = timedelta(seconds=5)
 # Longer than a lock that a killed process left behind.
@@ -79,20 +80,32 @@ class _Look:
 def _look_at(desk: Desk, link: Link, bot: Bot) -> _Look:
     """Compare a bot's booked position with the broker's.
 
-    From the bot's seat, so that no order of the desk moves the position meanwhile. A bot with an order whose
+    From the bot's seat, so that no order of the desk moves the position meanwhile. Fills of its stop are
+    booked first; a stop that does not fit is mended where the position does. A bot with an order whose
     end is not known is left alone: the order may explain any difference. Raises Busy.
     """
     with seat(bot.id, wait_s=SEAT_WAIT_S, sleep=desk.sleep) as taken:
-        if Order.objects.filter(bot=bot, settled_at=None).exists():
+        if Order.objects.unfinished().filter(bot=bot).exists():
             return _Look(is_settled=False)
+        standing = legs.settle(desk, link, bot, desk.deadline(READ_TIMEOUT_S))
         taken.snapshot = stored(bot.id)
         view = positions.view_of(link, bot.instrument, desk.deadline(READ_TIMEOUT_S))
+        found = _mismatch(bot, taken.snapshot, view)
+        # A leg of a position that somebody closed would open another one.
+        is_gone = found is not None and not view.holdings and _identity(found) in bot.account.differences
+        if found is None or is_gone:
+            protection.keep(desk, link, bot, view, standing)
+            taken.snapshot = stored(bot.id)
         booking.watch_target(bot, taken.snapshot, now=desk.now())
-    booked = taken.snapshot.quantity, taken.snapshot.contract
-    if view.agrees_with(*booked):
-        return _Look(is_settled=True)
-    found = _difference(IncidentKind.POSITION_MISMATCH, bot.slug, bot.slug, **view.difference(*booked))
     return _Look(is_settled=True, difference=found)
+
+
+def _mismatch(bot: Bot, booked: Snapshot, view: BrokerView) -> dict[str, Any] | None:
+    """Return how the broker's position differs from the booked one, None where they agree."""
+    if view.agrees_with(booked.quantity, booked.contract):
+        return None
+    figures = view.difference(booked.quantity, booked.contract)
+    return _difference(IncidentKind.POSITION_MISMATCH, bot.slug, bot.slug, **figures)
 
 
 def _foreign_positions(desk: Desk, link: Link, account: Account, roots: set[str]) -> list[dict[str, Any]]:

@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from django.db import connection
 from django.db.models import Q
 
-from tradedesk.models import Bot, Incident, Order, TradingMode, TradingState
+from tradedesk.models import LEGS, Bot, Incident, Order, TradingMode, TradingState
 from tradedesk.services.trading_state import for_share, scopes_of, strictest
 from tradedesk.stores.rows import Statement
 
 
 @dataclass(frozen=True)
 class Records:
-    """What the database says about a bot: the modes of its scopes, its orders without an end, and the kinds
-    of the incidents that are open.
+    """What the database says about a bot: the modes of its scopes, its orders without an end, legs aside,
+    and the kinds of the incidents that are open.
     """
 
     modes: Sequence[str]
@@ -36,7 +36,7 @@ def records_of(bot: Bot) -> Records:
     incidents = Incident.objects.filter(Q(bot=bot) | Q(bot=None), account=bot.account, closed_at=None)
     return Records(
         [modes[scope] for scope in _scopes(bot) if scope in modes],
-        list(Order.objects.filter(bot=bot, settled_at=None)),
+        list(Order.objects.unfinished().filter(bot=bot)),
         set(incidents.values_list("kind", flat=True)),
     )
 
@@ -56,10 +56,11 @@ def unchanged(bot: Bot, records: Records) -> Statement:
     )
     return Statement(
         f"SELECT 1 FROM {state} WHERE ({same_mode})"  # noqa: S608 - own tables
-        f" AND {has_orders}EXISTS (SELECT 1 FROM {order} WHERE bot_id = %s AND settled_at IS NULL)"
+        f" AND {has_orders}EXISTS (SELECT 1 FROM {order} WHERE bot_id = %s AND settled_at IS NULL"
+        f" AND purpose NOT IN ({', '.join(['%s'] * len(LEGS))}))"
         f" AND {has_incidents}EXISTS (SELECT 1 FROM {incident} WHERE account_id = %s AND closed_at IS NULL"
         f" AND (bot_id = %s OR bot_id IS NULL)){for_share()}",
-        [*(value for pair in scopes for value in pair), bot_id, account_id, bot_id],
+        [*(value for pair in scopes for value in pair), bot_id, *LEGS, account_id, bot_id],
         rows=len(scopes),
     )
 

@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from broker.base import BrokerError
 from tradedesk.models import Account, Alert, AlertOutcome, Bot, Decision, Order, OrderStatus
-from tradedesk.services import closings, orders, positions, trading
+from tradedesk.services import closings, legs, orders, positions, trading
 from tradedesk.services.desk import ANSWER_WITHIN_S, READ_TIMEOUT_S, SUBMIT_TIMEOUT_S, Desk, Link
 from tradedesk.services.late_orders import send_late
 from tradedesk.services.positions import BrokerView
@@ -53,12 +53,13 @@ def recover(desk: Desk, *, wait_s: float = 0.0) -> Recovered:
     deadline = desk.deadline(wait_s)
     reconcile_each(desk, _unreconciled(desk))
     settled = {row.subject: row for row in _orders(desk)}
+    legs_settled = list(_legs(desk))
     for pause in ASK_AGAIN_AFTER_S:
         if not any(row.still_open for row in settled.values()) or deadline.left_s() <= 0:
             break
         desk.sleep(deadline.left_s(pause))
         settled |= {row.subject: row for row in _orders(desk)}
-    return Recovered([*settled.values(), *_alerts(desk)])
+    return Recovered([*settled.values(), *legs_settled, *_alerts(desk)])
 
 
 def _unreconciled(desk: Desk) -> list[Account]:
@@ -82,6 +83,11 @@ def settle(desk: Desk, link: Link, order: Order) -> Order:
             return order
         if may_be_on_its_way(desk, order):
             raise Busy
+        if order.is_leg:
+            legs.settle(desk, link, order.bot, desk.deadline(READ_TIMEOUT_S))
+            taken.snapshot = stored(order.bot.id)
+            order.refresh_from_db()
+            return order
         closing = _settle(desk, link, order, order.bot, taken)
         if closing is not None:
             _settle(desk, link, closing, order.bot, taken)
@@ -122,7 +128,8 @@ def may_be_on_its_way(desk: Desk, order: Order) -> bool:
 def _orders(desk: Desk) -> Iterator[Row]:
     before = desk.now() - LEFT_BEHIND_AFTER
     left = (
-        Order.objects.filter(settled_at=None, created_at__lt=before)
+        Order.objects.unfinished()
+        .filter(created_at__lt=before)
         .select_related("account", "bot__account", "bot__instrument", "bot__strategy", "decision__alert")
         .order_by("id")
     )
@@ -135,6 +142,22 @@ def _orders(desk: Desk) -> Iterator[Row]:
             yield Row("order", subject, str(error) or "busy", still_open=True)
             continue
         yield Row("order", subject, order.note or order.status, still_open=order.settled_at is None)
+
+
+def _legs(desk: Desk) -> Iterator[Row]:
+    """Book what became of stops and targets that the broker does not list as working any more."""
+    left = Order.objects.open_legs().filter(created_at__lt=desk.now() - LEFT_BEHIND_AFTER)
+    bots = Bot.objects.filter(pk__in=left.values("bot"))
+    for bot in bots.select_related("account", "instrument", "strategy__instrument"):
+        try:
+            link = desk.link(bot.account, timeout_s=READ_TIMEOUT_S)
+            ended = legs.settle_ended(desk, link, bot)
+        except (BrokerError, Busy, Unreadable, DatabaseError) as error:
+            log.warning("recovery.legs", bot=bot.slug, error=repr(error))
+            yield Row("order", f"stop and target of {bot.slug}", str(error) or "busy", still_open=True)
+            continue
+        for leg in ended:
+            yield Row("order", f"{leg} {leg.client_order_id}", leg.note or leg.status, still_open=False)
 
 
 def _ask(desk: Desk, link: Link, order: Order) -> orders.Outcome:
@@ -195,10 +218,15 @@ def _alerts(desk: Desk) -> Iterator[Row]:
 
 def settle_account(desk: Desk, link: Link, account: Account) -> None:
     """Ask about every order of an account whose end is not known, as far as the broker answers."""
-    left = Order.objects.filter(account=account, settled_at=None).exclude(status=OrderStatus.PENDING)
+    left = Order.objects.unfinished().filter(account=account).exclude(status=OrderStatus.PENDING)
     left = left.exclude(status=OrderStatus.SENT, sent_at__gte=desk.now() - LEFT_BEHIND_AFTER)
     for order in left.select_related("bot__account", "bot__instrument", "decision__alert"):
         try:
             settle(desk, link, order)
         except (BrokerError, Busy, Unreadable, DatabaseError) as error:
             log.warning("recovery.order", order=str(order.id), error=repr(error))
+    for bot in Bot.objects.filter(account=account).select_related("account", "instrument"):
+        try:
+            legs.settle_ended(desk, link, bot)
+        except (BrokerError, Busy, Unreadable, DatabaseError) as error:
+            log.warning("recovery.legs", bot=bot.slug, error=repr(error))

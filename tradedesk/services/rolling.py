@@ -8,7 +8,7 @@ from strategy.machine import newest_event, remember
 from strategy.types import Direction, StandDown
 from tradedesk.models import Bot, Incident, IncidentKind, Order, OrderPurpose, OrderSide, OrderStatus, Reason
 from tradedesk.models.ids import new_id
-from tradedesk.services import booking, incidents, orders, positions
+from tradedesk.services import booking, incidents, legs, orders, positions
 from tradedesk.services.audit import note
 from tradedesk.services.choosing import facts_for
 from tradedesk.services.desk import READ_TIMEOUT_S, SUBMIT_TIMEOUT_S, Desk, Link
@@ -105,8 +105,17 @@ class _Roll:
         found = gate.refusal(gate.closing_checks(replace(facts, order=-held.quantity)))
         if found:
             raise CannotRoll(f"Nothing was closed: {Reason(found.code).label} {found.figures}")
+        if self._put_legs_away():
+            return self._send_closing(taken, attempt)
         purpose = OrderPurpose.CLOSE
         return self._send(taken, view, records, purpose, held.contract.name, -held.quantity, attempt)
+
+    def _put_legs_away(self) -> bool:
+        """Cancel the stop and target of the old month; return whether there were any. Raises CannotRoll."""
+        try:
+            return legs.clear(self.desk, self.link, self.bot, self.desk.deadline(READ_TIMEOUT_S))
+        except (BrokerError, Busy):
+            raise CannotRoll("Nothing was closed: the stop of the old month is not over yet.") from None
 
     def _send_opening(self, taken: Seat, quantity: int, attempt: int) -> Order:
         snapshot, view, records = self._look(taken)
@@ -131,7 +140,9 @@ class _Roll:
         booked = replace(snapshot, quantity=0)
         facts = facts_for(self.desk, None, self.bot, booked, booked.memory, flat, records, self.desk.now())
         # The person who confirmed it is the event that calls for it.
-        checks = gate.opening_checks(replace(facts, order=quantity, age_s=0.0))
+        # What a risk made of an opening once is rolled as it is.
+        size = facts.size if self.bot.risk_percent is None else abs(quantity)
+        checks = gate.opening_checks(replace(facts, order=quantity, size=size, age_s=0.0))
         refusal = gate.refusal(checks)
         return f"{Reason(refusal.code).label} {refusal.figures}" if refusal else ""
 

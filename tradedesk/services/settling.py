@@ -93,9 +93,10 @@ def _book_once(
 ) -> Snapshot:
     now = desk.now()
     new_fills = orders.record(order, outcome, bot, now)
+    orders.record_legs(order, outcome, bot, now)
     after = before
     if view is not None and new_fills:
-        after = _after_fills(order, before, view, sum(fill.signed_quantity for fill in new_fills), now)
+        after = after_fills(order, before, view, sum(fill.signed_quantity for fill in new_fills), now)
     if not is_called_off and _gives_up_target(order, after) and order.decision is not None:
         is_refused = order.status in booking.REFUSED
         code = Reason.BROKER_REJECTED if is_refused else Reason.ORDER_UNCONFIRMED
@@ -108,7 +109,7 @@ def _book_once(
     return after
 
 
-def _after_fills(order: Order, before: Snapshot, view: BrokerView, filled: int, now: datetime) -> Snapshot:
+def after_fills(order: Order, before: Snapshot, view: BrokerView, filled: int, now: datetime) -> Snapshot:
     """Return the bot after new fills: holding what the broker shows, as far as orders explain it."""
     after = booking.as_held(before, view, now)
     if before.quantity and before.contract != order.contract:
@@ -130,4 +131,4 @@ def _gives_up_target(order: Order, snapshot: Snapshot) -> bool:
     target = snapshot.state.position
     if order.settled_at is None or target in (Direction.NONE, snapshot.held):
         return False
-    return not Order.objects.filter(bot=order.bot, settled_at=None).exists()
+    return not Order.objects.unfinished().filter(bot=order.bot).exists()

@@ -6,6 +6,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from strategy.types import NoChange
 from tradedesk.models import (
+    LEGS,
     REMEDIES,
     Decision,
     Fill,
@@ -48,10 +49,13 @@ def tell_what_happened(now: datetime) -> int:
     A sweep, so that the path of an alert writes none.
     """
     decisions = Decision.objects.exclude(reason__in=ROUTINE).select_related("alert", "bot")
-    orders = Order.objects.filter(status__in=NO_FILL).select_related("account", "bot")
+    # A leg goes with its position: what is worth telling of it is a fill or an incident.
+    orders = (
+        Order.objects.filter(status__in=NO_FILL).exclude(purpose__in=LEGS).select_related("account", "bot")
+    )
     fills = Fill.objects.select_related("account", "bot")
     told = _sweep(fills, NoticeKind.FILL, _fill, now)
-    told += _sweep(orders, NoticeKind.ORDER, _order, now, unsettled=Order.objects.filter(settled_at=None))
+    told += _sweep(orders, NoticeKind.ORDER, _order, now, unsettled=Order.objects.unfinished())
     told += _sweep(decisions, NoticeKind.REFUSAL, _refusal, now)
     repeated = Decision.objects.filter(reason=Reason.SAME_COLOR).select_related("alert__strategy")
     return told + _sweep(repeated, NoticeKind.ALERT_STREAM, _repeated_color, now, about="alert_id")

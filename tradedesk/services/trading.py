@@ -1,4 +1,4 @@
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,10 +24,11 @@ from tradedesk.models import (
     OrderStatus,
     Reason,
 )
-from tradedesk.services import booking, closings, incidents, orders, positions, settling, trips
+from tradedesk.services import booking, closings, incidents, legs, orders, positions, settling, trips
 from tradedesk.services.booking import is_left
 from tradedesk.services.choosing import Choice, choose, facts_for, reason_for
 from tradedesk.services.desk import READ_TIMEOUT_S, Deadline, Desk, Link
+from tradedesk.services.intents import Intents, intents_of
 from tradedesk.services.late_orders import send_late
 from tradedesk.services.positions import BrokerView, Holding
 from tradedesk.services.records import QUIET, Records, records_of
@@ -137,7 +138,7 @@ class _Turn:
     def _is_in_doubt(self, memory: Memory) -> bool:
         """Tell whether the target moved to what is booked while an order may have moved what is held."""
         has_moved = fold(memory).position is not self.seat.snapshot.state.position
-        return has_moved and Order.objects.filter(bot=self.bot, settled_at=None).exists()
+        return has_moved and Order.objects.unfinished().filter(bot=self.bot).exists()
 
     def _is_on_its_way(self, memory: Memory) -> bool:
         """Tell whether an order works already toward a target that the event leaves where it was."""
@@ -145,7 +146,7 @@ class _Turn:
         if target in (Direction.NONE, before.held) or target is not before.state.position:
             return False
         side = OrderSide.BUY if target is Direction.LONG else OrderSide.SELL
-        return Order.objects.filter(bot=self.bot, settled_at=None, side=side).exists()
+        return Order.objects.unfinished().filter(bot=self.bot, side=side).exists()
 
     def _only_tells_the_filter(self, event: Event, memory: Memory) -> bool:
         """Tell whether the event is a colour of the filter that moves no target: it trades nothing."""
@@ -172,19 +173,47 @@ class _Turn:
             raise Stale
         if link is not None and self.deadline.left_s() < LEAST_TO_SEND_S:
             raise Busy
+        if self.bot.has_stop and self.records is QUIET:
+            # A stop is cancelled only for an order that may really leave.
+            self.records = records_of(self.bot)
         before, claimed = self.seat.snapshot, self.desk.monotonic()
         choice = choose(self.alert, self.bot, memory, before, view, self._facts(memory, view))
         if not choice.quantity and "rules" in choice.detail and self.records is QUIET:
             # An order's own statement checks the records; a refusal has to read them, for it keeps them.
             self.records = records_of(self.bot)
             choice = choose(self.alert, self.bot, memory, before, view, self._read_facts(memory, view))
-        decision, order = self._commit(choice, view)
-        if order is None or link is None or view is None:
+        if self.bot.has_stop and link is not None and view is not None:
+            self._put_legs_away(link, view, choice)
+        decision, intents = self._commit(choice, view)
+        if intents is None or link is None or view is None:
             return Result(self.bot, decision, self.seat.snapshot)
-        self._send(link, view, order, claimed, was_left=is_left(before))
+        order, along = intents.first, () if intents.opening else intents.legs
+        self._send(link, view, order, claimed, was_left=is_left(before), along=along)
+        if intents.opening is not None:
+            if order.settled_at is not None:
+                self._send_waiting(link, [intents.opening])
+            return Result(self.bot, decision, self.seat.snapshot, intents.opening)
         if choice.others or (order.purpose == OrderPurpose.REVERSE and order.status in booking.REFUSED):
-            order = self._send_closings(link, decision) or order
+            waiting = decision.orders.filter(status=OrderStatus.PENDING, sent_at=None)
+            order = self._send_waiting(link, waiting.order_by("id")) or order
         return Result(self.bot, decision, self.seat.snapshot, order)
+
+    def _put_legs_away(self, link: Link, view: BrokerView, choice: Choice) -> None:
+        """Cancel the legs before an order leaves, or book what they filled where the position differs.
+
+        Raises Stale after that, for what is held may have changed; Busy where the broker leaves it open.
+        """
+        before = self.seat.snapshot
+        try:
+            if choice.quantity and legs.clear(self.desk, link, self.bot, self.deadline):
+                raise Stale
+            if not choice.quantity and not view.agrees_with(before.quantity, before.contract):
+                legs.settle(self.desk, link, self.bot, self.deadline)
+                if stored(self.bot.id).version != before.version:
+                    raise Stale
+        except BrokerError as error:
+            log.warning("legs.unknown", bot=self.bot.slug, error=str(error))
+            raise Busy from error
 
     def _call_off(self, link: Link, memory: Memory) -> bool:
         """End what still works toward a side that the strategy leaves; return whether there was anything.
@@ -202,20 +231,25 @@ class _Turn:
             settling.end(self.desk, link, order, self.bot, self.deadline)
         return bool(left)
 
-    def _commit(self, choice: Choice, view: BrokerView | None) -> tuple[Decision, Order | None]:
+    def _commit(self, choice: Choice, view: BrokerView | None) -> tuple[Decision, Intents | None]:
         """Write the decision, the bot's next version and its orders, one of them claimed, in one go."""
         before, now = self.seat.snapshot, self.desk.now()
         after = self._after(choice, now)
         decision = self._decision(choice, after, now)
-        order = self._intent(decision, choice, view, now) if choice.quantity and view else None
+        intents = None
+        if choice.quantity and view:
+            intents = intents_of(
+                choice, view.quantity, lambda half, attempt: self._intent(decision, half, view, attempt, now)
+            )
         with self._watching(choice, before, after, view, now):
-            if order is None:
+            if intents is None:
                 booking.write_idle(before, after, decision)
             else:
                 others = [self._closing_of(holding, decision, now) for holding in choice.others]
-                booking.write(self.bot, before, after, decision, order, self.records, others)
+                others.extend(intents.others)
+                booking.write(self.bot, before, after, decision, intents.first, self.records, others)
         self.seat.snapshot = after
-        return decision, order
+        return decision, intents
 
     def _after(self, choice: Choice, now: datetime) -> Snapshot:
         before = self.seat.snapshot
@@ -256,7 +290,9 @@ class _Turn:
             if choice.trip:
                 trips.halt_bot(self.bot, choice.trip, now)
 
-    def _intent(self, decision: Decision, choice: Choice, view: BrokerView, now: datetime) -> Order:
+    def _intent(
+        self, decision: Decision, choice: Choice, view: BrokerView, attempt: int, now: datetime
+    ) -> Order:
         return Order(
             account=self.bot.account,
             bot=self.bot,
@@ -265,7 +301,7 @@ class _Turn:
             contract=choice.contract,
             side=OrderSide.BUY if choice.quantity > 0 else OrderSide.SELL,
             quantity=abs(choice.quantity),
-            client_order_id=orders.client_order_id(self.bot.id, self._key, 0),
+            client_order_id=orders.client_order_id(self.bot.id, self._key, attempt),
             status=OrderStatus.SENT,
             position_before=view.quantity_in(choice.contract),
             created_at=now,
@@ -300,14 +336,31 @@ class _Turn:
         now = self.desk.now()
         return facts_for(self.desk, self.alert, self.bot, self.seat.snapshot, memory, view, self.records, now)
 
-    def _send(self, link: Link, view: BrokerView, order: Order, claimed: float, *, was_left: bool) -> None:
-        """Send a claimed order once and book what came of it on the order, the fills and the bot."""
-        outcome = orders.send(self.desk, link, order, self.alert.close, claimed, self.deadline)
+    def _send(
+        self,
+        link: Link,
+        view: BrokerView,
+        order: Order,
+        claimed: float,
+        *,
+        was_left: bool,
+        along: Sequence[Order] = (),
+    ) -> None:
+        """Send a claimed order once and book what came of it on orders, fills and the bot."""
+        outcome = orders.send(self.desk, link, order, self.alert.close, claimed, self.deadline, along)
         while True:
             before = self.seat.snapshot
             try:
                 self.seat.snapshot = booking.book(
-                    self.alert, self.bot, before, view, order, outcome, self.desk.now(), was_left=was_left
+                    self.alert,
+                    self.bot,
+                    before,
+                    view,
+                    order,
+                    outcome,
+                    self.desk.now(),
+                    was_left=was_left,
+                    legs=along,
                 )
                 return
             except (Stale, IntegrityError) as change:
@@ -324,24 +377,24 @@ class _Turn:
                     order.refresh_from_db()
                     return
 
-    def _send_closings(self, link: Link, decision: Decision) -> Order | None:
-        """Send the closings of this decision that wait; those that time does not suffice for, recovery sends.
+    def _send_waiting(self, link: Link, waiting: Iterable[Order]) -> Order | None:
+        """Send orders of this decision that wait; those that time does not suffice for, recovery sends.
 
         Returns the last of them.
         """
-        closing = None
-        for closing in decision.orders.filter(status=OrderStatus.PENDING, sent_at=None).order_by("id"):
+        order = None
+        for order in waiting:
             if self.deadline.left_s() < LEAST_TO_SEND_S:
                 break
             try:
                 view = positions.view_of(link, self.bot.instrument, self.deadline)
-                outcome = send_late(self.desk, link, closing, self.bot, view, self.deadline)
+                outcome = send_late(self.desk, link, order, self.bot, view, self.deadline)
             except (BrokerError, Busy) as error:
-                log.info("order.waits", order=str(closing.id), error=str(error))
+                log.info("order.waits", order=str(order.id), error=str(error))
                 break
-            after = view.moved(closing.contract, outcome.fills) if outcome.fills else None
-            self.seat.snapshot = settling.book(self.desk, closing, self.bot, outcome, after)
-        return closing
+            after = view.moved(order.contract, outcome.fills) if outcome.fills else None
+            self.seat.snapshot = settling.book(self.desk, order, self.bot, outcome, after)
+        return order
 
 
 def _may_be_in_flight(order: Order, now: datetime) -> bool:

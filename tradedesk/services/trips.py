@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from strategy.gate import Check
 from tradedesk.models import (
+    LEGS,
     Account,
     Bot,
     Cause,
@@ -93,6 +94,7 @@ def _watch_rejections(bot: Bot, now: datetime) -> None:
     if most is None or state is None:
         return
     left = Order.objects.filter(bot=bot).exclude(settled_at=None).exclude(status__in=NEVER_LEFT)
+    left = left.exclude(purpose__in=LEGS)
     since = left.filter(created_at__gt=state.since) if state.since else left
     last = list(since.order_by("-id").values_list("status", flat=True)[:most])
     if len(last) == most and set(last) == {OrderStatus.REJECTED}:

@@ -10,7 +10,7 @@ from strategy import trades
 from strategy.gate import Limit, Usage
 from strategy.sessions import session_start
 from strategy.trades import Execution, RoundTrip
-from tradedesk.models import Account, Bot, Fill, Order, OrderSide, OrderStatus
+from tradedesk.models import LEGS, Account, Bot, Fill, Order, OrderSide, OrderStatus
 from tradedesk.models.limits import ORDER_LIMITS, TRADE_LIMITS
 
 # Where more fills than this belong to one session, what they come to counts as not readable.
@@ -72,7 +72,7 @@ def _usage(
 
 
 def _orders(bot: Bot, now: datetime) -> dict[str, int]:
-    """Return how many orders the bot and its account have sent, by owner and period. One query."""
+    """Return how many orders the bot and its account sent, by owner and period, legs aside. One query."""
     since = {
         "minute": now - timedelta(minutes=1),
         "day": now - timedelta(days=1),
@@ -85,7 +85,7 @@ def _orders(bot: Bot, now: datetime) -> dict[str, int]:
         for period, start in since.items()
     }
     left = Order.objects.filter(account=bot.account, created_at__gte=min(since.values()))
-    return left.exclude(status__in=NOT_SENT).aggregate(**counts)
+    return left.exclude(status__in=NOT_SENT).exclude(purpose__in=LEGS).aggregate(**counts)
 
 
 def _fills(bot: Bot, since: datetime) -> list[_Fill] | None:

@@ -11,7 +11,7 @@ def be_less_strict_where_nothing_is_delivered(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tradedesk', '0013_trips'),
+        ('tradedesk', '0011_trips'),
     ]
 
     operations = [

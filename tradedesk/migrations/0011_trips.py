@@ -13,7 +13,7 @@ def begin(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tradedesk', '0012_flatten'),
+        ('tradedesk', '0010_flatten'),
     ]
 
     operations = [

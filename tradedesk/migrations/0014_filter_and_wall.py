@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tradedesk', '0017_statement'),
+        ('tradedesk', '0013_statement'),
     ]
 
     operations = [

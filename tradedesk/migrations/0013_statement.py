@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tradedesk', '0016_rolls'),
+        ('tradedesk', '0012_rolls'),
     ]
 
     operations = [

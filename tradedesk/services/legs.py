@@ -1,0 +1,187 @@
+"""Stops and targets at the broker: what became of them, and how they go before anything else is sent."""
+
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+
+import structlog
+from django.db import transaction
+
+from broker.base import BrokerRefused, OrderReport
+from broker.orders import BrokerOrder
+from strategy.types import Direction
+from tradedesk.models import Bot, Order, OrderPurpose, OrderStatus, Reason
+from tradedesk.services import booking, orders, positions, settling
+from tradedesk.services.choosing import stood_down_by
+from tradedesk.services.desk import READ_TIMEOUT_S, Deadline, Desk, Link
+from tradedesk.services.positions import BrokerView
+from tradedesk.stores.positions import Busy, Snapshot, seat, stored
+from tradedesk.stores.rows import Stale
+
+log = structlog.get_logger(__name__)
+
+SEAT_WAIT_S = 5.0
+# With less time than this left, legs stay where they are: the order after them must still get out.
+LEAST_TO_CLEAR_S = 1.0
+OVER_WITHIN_S = 0.8
+FIRST_POLL_S, LONGEST_POLL_S = 0.01, 0.2
+IN_FLIGHT = timedelta(seconds=5)
+LOOKS_TO_LOSE, LOST_AFTER = 3, timedelta(seconds=10)
+CODES = {OrderPurpose.STOP: Reason.STOP_FILLED, OrderPurpose.TARGET: Reason.TARGET_FILLED}
+
+type Leg = tuple[Order, BrokerOrder | None]
+
+
+def settle(desk: Desk, link: Link, bot: Bot, deadline: Deadline) -> list[Leg]:
+    """Book what became of a bot's legs, from its seat; return those that may still fill.
+
+    Each with the broker's word of it, None for one that the broker does not list. Raises BrokerError.
+    """
+    legs = _sent_legs(bot)
+    if not legs:
+        return []
+    listed = link.broker.orders(link.account.id, timeout_s=deadline.left_s(READ_TIMEOUT_S))
+    by_id = {found.id: found for found in listed}
+    by_name = {found.client_order_id: found for found in listed if found.client_order_id}
+    found = [(leg, by_id.get(leg.broker_order_id or 0) or by_name.get(leg.client_order_id)) for leg in legs]
+    outcomes = [
+        (leg, _outcome(desk, link, leg, order)) for leg, order in found if not _is_on_its_way(desk, leg)
+    ]
+    view = None
+    if any(outcome.fills for _, outcome in outcomes):
+        view = positions.view_of(link, bot.instrument, deadline)
+    for leg, outcome in outcomes:
+        book(desk, bot, leg, outcome, view)
+    return [(leg, order) for leg, order in found if leg.settled_at is None]
+
+
+def clear(desk: Desk, link: Link, bot: Bot, deadline: Deadline) -> bool:
+    """Cancel a bot's legs and wait until they are over, from its seat; return whether there were any.
+
+    A leg that is left behind could open a position. Raises Busy when there is no time, or the broker does not
+    say in time that all of them are over; and BrokerError.
+    """
+    legs = _sent_legs(bot)
+    if not legs:
+        return False
+    if deadline.left_s() < LEAST_TO_CLEAR_S:
+        raise Busy
+    if not all(leg.broker_order_id for leg in legs):
+        legs = [leg for leg, _ in settle(desk, link, bot, deadline)]
+    for leg in legs:
+        cancel(link, leg, deadline)
+    until, pause = desk.deadline(deadline.left_s(OVER_WITHIN_S)), FIRST_POLL_S
+    while settle(desk, link, bot, deadline):
+        if not until.left_s():
+            raise Busy
+        desk.sleep(min(pause, until.left_s()))
+        pause = min(pause * 2, LONGEST_POLL_S)
+    return True
+
+
+def cancel(link: Link, leg: Order, deadline: Deadline) -> None:
+    """Ask for a leg to be cancelled; one that is over already shows when it is looked at."""
+    if leg.broker_order_id is None:
+        return
+    try:
+        link.broker.cancel(leg.broker_order_id, timeout_s=deadline.left_s(READ_TIMEOUT_S))
+    except BrokerRefused as refusal:
+        log.info("leg.cancel_refused", order=str(leg.id), error=str(refusal))
+
+
+def settle_ended(desk: Desk, link: Link, bot: Bot) -> list[Order]:
+    """Book what became of the legs that work at the broker no more, and return those that are over now.
+
+    One request where all of them work. Raises BrokerError, Busy.
+    """
+    legs = _sent_legs(bot)
+    if not legs:
+        return []
+    working = link.broker.working_orders(link.account.id, timeout_s=READ_TIMEOUT_S)
+    ids = {order.id for order in working}
+    if all(leg.broker_order_id in ids for leg in legs):
+        return []
+    with seat(bot.id, wait_s=SEAT_WAIT_S, sleep=desk.sleep) as taken:
+        settle(desk, link, bot, desk.deadline(READ_TIMEOUT_S))
+        taken.snapshot = stored(bot.id)
+    return list(Order.objects.filter(pk__in=[leg.pk for leg in legs]).exclude(settled_at=None))
+
+
+def book(desk: Desk, bot: Bot, order: Order, outcome: orders.Outcome, view: BrokerView | None) -> Snapshot:
+    """Store an outcome from the bot's seat and return the bot; after new fills it holds what the view shows.
+
+    The bot stands down when a leg has closed what the strategy still wanted held.
+    """
+    while True:
+        before, now = stored(bot.id), desk.now()
+        try:
+            with transaction.atomic():
+                fills = orders.record(order, outcome, bot, now)
+                after = before
+                if fills and view is not None:
+                    filled = sum(fill.signed_quantity for fill in fills)
+                    after = settling.after_fills(order, before, view, filled, now)
+                after = _stood_down(order, before, after)
+                if after is not before:
+                    booking.store(before, after)
+                if order.settled_at is not None:
+                    booking.watch_target(bot, after, now=now, why=order.note or order.status)
+            return after
+        except Stale:
+            continue
+
+
+def _stood_down(order: Order, before: Snapshot, after: Snapshot) -> Snapshot:
+    """Return the bot standing down where the fill of a leg has left it flat."""
+    code = CODES.get(OrderPurpose(order.purpose))
+    has_closed = after is not before and after.held is Direction.NONE
+    if code is None or not has_closed or after.state.position is not Direction.of(-order.signed_quantity):
+        return after
+    return replace(after, memory=stood_down_by(after.memory, f"leg|{order.id}", code))
+
+
+def _sent_legs(bot: Bot) -> list[Order]:
+    """Return the legs that may wait at the broker; those that wait here leave with their opening."""
+    legs = Order.objects.open_legs().filter(bot=bot).exclude(status=OrderStatus.PENDING)
+    return list(legs.select_related("entry"))
+
+
+def _is_on_its_way(desk: Desk, leg: Order) -> bool:
+    """Tell whether a leg's sending is not over: its opening tells the outcome, or whoever sends it now."""
+    if leg.status != OrderStatus.SENT or leg.sent_at is None:
+        return False
+    goes_along = leg.entry is not None and leg.entry.status == OrderStatus.SENT
+    return goes_along or leg.sent_at > desk.now() - IN_FLIGHT
+
+
+def _outcome(desk: Desk, link: Link, leg: Order, found: BrokerOrder | None) -> orders.Outcome:
+    """Return what the broker's word of a leg means. Its quantity follows its entry and its sibling there."""
+    if found is None:
+        return _not_listed(desk, link, leg)
+    if found.quantity and found.quantity != leg.quantity:
+        leg.quantity = found.quantity
+        leg.save(update_fields=["quantity"])
+    report = OrderReport(found.id, found.status, found.fills, found.reject_reason)
+    return orders.outcome_of(report, leg, leg.acknowledged_at)
+
+
+def _not_listed(desk: Desk, link: Link, leg: Order) -> orders.Outcome:
+    """Return what it means that the broker does not list a leg: it fell through with its entry, or is lost.
+
+    Lists may not reach far back, so one with an id is asked for by itself first. Lost takes three looks over
+    ten seconds, the first of them through a session that nothing happened to.
+    """
+    entry, now = leg.entry, desk.now()
+    if leg.broker_order_id is not None:
+        with suppress(BrokerRefused):
+            report = link.broker.order_report(leg.broker_order_id, timeout_s=READ_TIMEOUT_S)
+            return orders.outcome_of(report, leg, leg.acknowledged_at)
+    elif entry is not None and entry.settled_at and not entry.filled_quantity:
+        return orders.Outcome(OrderStatus(entry.status), note="It went with an order that came to nothing.")
+    if not leg.looks:
+        link.broker.log_in_again(timeout_s=READ_TIMEOUT_S)
+    leg.looks, leg.first_look_at = leg.looks + 1, leg.first_look_at or now
+    leg.save(update_fields=["looks", "first_look_at"])
+    if leg.looks >= LOOKS_TO_LOSE and now - leg.first_look_at >= LOST_AFTER:
+        return orders.Outcome(OrderStatus.LOST, note=f"Not at the broker after {leg.looks} looks.")
+    return orders.Outcome(OrderStatus.UNCONFIRMED, note="The broker does not list it; it may still turn up.")
