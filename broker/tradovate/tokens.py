@@ -137,6 +137,10 @@ class Tokens:
         except (TokenRefused, BrokerRefused):
             self._token = None
             self._store.forget(self._login)
+        except BrokerThrottled:
+            # A penalty holds back renewals only. What locks out the whole login stops the login below too.
+            if why is not Why.REFUSED:
+                raise
         except ServerFault:
             # This is also how a session that was closed in favour of a newer one is answered.
             if why is Why.EARLY:

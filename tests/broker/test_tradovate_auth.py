@@ -317,6 +317,70 @@ def test_read_does_not_repeat_a_login_without_an_answer(script: Script) -> None:
     assert script.paths() == [LOGIN]
 
 
+@pytest.mark.parametrize("penalty", [{"p-ticket": "T", "p-time": 900}, {"p-captcha": True}], ids=str)
+def test_penalised_renewal_of_a_refused_token_leads_to_a_login(
+    script: Script, clock: Clock, penalty: object
+) -> None:
+    broker = connect(script)
+    broker.accounts(timeout_s=1)
+    script.on(RENEW, penalty).on(PLACE, accept_only("token-2", {"orderId": 5}))
+    clock.advance(timedelta(minutes=70))
+
+    assert broker.submit(market_order(), timeout_s=1) == 5
+
+    assert script.paths() == [LOGIN, LIST, RENEW, PLACE, LOGIN, PLACE]
+
+
+def test_lock_out_met_while_renewing_a_refused_token_stops_the_login_too(script: Script) -> None:
+    script.on(PLACE, denied()).on(RENEW, httpx.Response(429))
+
+    with pytest.raises(BrokerThrottled):
+        connect(script).submit(market_order(), timeout_s=1)
+
+    assert script.paths() == [LOGIN, PLACE, RENEW]
+
+
+def test_token_of_the_store_that_ends_earlier_is_not_taken_for_a_newer_one(
+    script: Script, tokens: MemoryTokens
+) -> None:
+    broker = connect(script, tokens)
+    broker.accounts(timeout_s=1)
+    tokens.save(KEY, AccessToken("older", NOW + timedelta(minutes=79)))
+    script.on(LIST, accept_only("token-2", []))
+
+    broker.accounts(timeout_s=1)
+
+    assert script.paths() == [LOGIN, LIST, LIST, RENEW, LIST]
+
+
+def test_token_whose_renewal_is_refused_is_forgotten_even_where_the_login_fails(
+    script: Script, tokens: MemoryTokens
+) -> None:
+    tokens.save(KEY, AccessToken("dead", NOW + timedelta(minutes=60)))
+    script.on(LIST, denied()).on(RENEW, denied()).on(LOGIN, httpx.Response(500))
+
+    with pytest.raises(BrokerNotReached):
+        connect(script, tokens).accounts(timeout_s=1)
+
+    assert tokens.load(KEY) is None
+
+
+def test_early_renewal_leaves_half_of_the_time_to_the_order(script: Script, clock: Clock) -> None:
+    def refuse_late(request: Request) -> httpx.Response:
+        clock.advance(timedelta(seconds=1))
+        return denied()
+
+    broker = connect(script)
+    broker.accounts(timeout_s=1)
+    script.on(RENEW, refuse_late)
+    clock.advance(timedelta(minutes=70))
+
+    assert broker.submit(market_order(), timeout_s=2) == 5
+
+    assert script.paths() == [LOGIN, LIST, RENEW, PLACE]
+    assert script.sent(PLACE)[0].token == "token-1"
+
+
 def test_renewal_without_an_answer_after_a_401_means_the_order_was_not_sent(script: Script) -> None:
     script.on(PLACE, denied()).on(RENEW, httpx.ReadTimeout("slow"))
 
