@@ -45,7 +45,7 @@ class Session:
         # Demo and live know the same user and take different tokens.
         login = f"{credentials.name}@{http.host}"
         self._http = http
-        self._pauses = Pauses(store, login, now)
+        self._pauses = Pauses(store, login, now=now, monotonic=monotonic)
         self._budget = Budget(store, login, monotonic) if is_limited else None
         self._tokens = Tokens(http, credentials, store, self._pauses, login=login, now=now)
         self._denied: dict[str, str] = {}
