@@ -1,7 +1,7 @@
 """When a login must not ask for something, as every process of the desk knows it."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from broker.base import BrokerAuthFailed, BrokerThrottled
@@ -82,8 +82,21 @@ class Pauses:
         _, left_s = self._left(name)
         if left_s > 0:
             return False
-        self._pause(name, Pause(self._now() + every))
+        self.rest(name, every)
         return True
+
+    def free(self, names: Iterable[str]) -> str:
+        """Return one of several names that no process has at rest. Raises BrokerThrottled where all are."""
+        self._look_at = self._monotonic()
+        left_s = {name: self._left(name)[1] for name in names}
+        name = min(left_s, key=left_s.__getitem__)
+        if left_s[name] > 0:
+            raise BrokerThrottled(left_s[name])
+        return name
+
+    def rest(self, name: str, lasting: timedelta) -> None:
+        """Let something be for a while, in every process."""
+        self._pause(name, Pause(self._now() + lasting))
 
     def _left(self, name: str) -> tuple[Pause | None, float]:
         if self._monotonic() >= self._look_at:
