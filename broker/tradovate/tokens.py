@@ -33,7 +33,7 @@ RENEWAL_PAUSE = timedelta(minutes=5)
 # Five failed logins an hour lock out the whole network, so a refused one rests for a quarter of it.
 LOGIN_PAUSE = timedelta(minutes=15)
 # How often a new token is got in ten minutes, all processes together: where someone else's logins close
-# our sessions again and again, or nothing likes a token, an order's sake is worth more tries than a page's.
+# our sessions again and again, or every token is refused, an order is worth more tries than a page.
 NEW_TOKENS = {Share.REFRESH: 2, Share.READ: 4, Share.ORDER: 8}
 NEW_TOKENS_WITHIN = timedelta(minutes=10)
 # Each login pushes out an older session, so many questions at once share one.
@@ -121,7 +121,7 @@ class Tokens:
 
     @contextmanager
     def _counted(self, share: Share) -> Iterator[None]:
-        """Count a new token once there is one; what fails is held back by pauses of its own."""
+        """Count a new token once there is one: an outage must not use up what exits need after it."""
         if not self._is_limited:
             yield
             return
