@@ -22,13 +22,17 @@ class AccessToken:
 class Pause:
     """Until when something must not be asked for, and the ticket to show when it is asked for again.
 
-    `refusal` is what a refused login was answered, `of` tells the credentials that it was refused to.
+    `refusal` is what a refused login was answered.
     """
 
     until: datetime
     ticket: str = field(default="", repr=False)
     refusal: str = ""
-    of: str = ""
+
+
+def later(one: Pause, other: Pause) -> Pause:
+    """Return the pause that ends later, the first of two that end together."""
+    return one if one.until >= other.until else other
 
 
 class Share(StrEnum):
@@ -62,7 +66,9 @@ class LoginStore(Protocol):
         """Return the pauses of a login by name, those that are over included."""
         ...
 
-    def pause(self, login: str, name: str, pause: Pause) -> None: ...
+    def pause(self, login: str, name: str, pause: Pause) -> None:
+        """Keep a pause for all, unless one of that name ends later."""
+        ...
 
     def end_pause(self, login: str, name: str) -> bool:
         """Remove a pause; true for the one caller who did."""

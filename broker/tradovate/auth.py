@@ -18,6 +18,7 @@ from broker.tradovate.budget import Budget
 from broker.tradovate.credentials import Credentials
 from broker.tradovate.http import Http, ServerFault, TokenRefused
 from broker.tradovate.pauses import Pauses
+from broker.tradovate.reads import ACCOUNT_LIST
 from broker.tradovate.tokens import Tokens, Why
 
 # A call has two seconds in all, so its tries come soon after one another; the jitter parts the processes.
@@ -45,10 +46,12 @@ class Session:
         # Demo and live know the same user and take different tokens.
         login = f"{credentials.name}@{http.host}"
         self._http = http
-        self._pauses = Pauses(store, login, now)
+        self._pauses = Pauses(store, login, now=now, monotonic=monotonic)
         self._budget = Budget(store, login, monotonic) if is_limited else None
-        self._tokens = Tokens(http, credentials, store, self._pauses, login=login, now=now)
-        self._denied: dict[str, str] = {}
+        self._tokens = Tokens(
+            http, credentials, store, self._pauses, login=login, now=now, is_limited=is_limited
+        )
+        self._denied = ""
         self._repeatedly = Retrying(
             retry=retry_if_exception_type((BrokerNotReached, BrokerOutcomeUnknown)),
             stop=self._is_over,
@@ -64,9 +67,9 @@ class Session:
             return self._repeatedly(self._send, token, path, share, deadline=deadline)
 
         try:
-            return self._with_token(send, path, deadline)
+            return self._with_token(send, share, deadline)
         except ServerFault as fault:
-            token = self._other_token(fault, deadline)
+            token = self._other_token(fault, share, deadline)
         return send(token)
 
     def command(
@@ -89,39 +92,48 @@ class Session:
             call = self._repeatedly if idempotent else _once
             return call(self._send, token, path, Share.ORDER, body, headers, key, deadline=deadline)
 
-        return self._with_token(send, path, deadline)
+        return self._with_token(send, Share.ORDER, deadline)
 
     def token(self, deadline: float) -> AccessToken:
         """Return a token for a connection that authorises itself."""
-        return self._tokens.usable(deadline)
+        return self._tokens.usable(deadline, Share.READ)
 
     def replace_token(self, refused: AccessToken, deadline: float) -> AccessToken:
         """Return another token than one that was refused, after one renewal and one login at most."""
-        return self._tokens.replace(refused, deadline)
+        return self._tokens.replace(refused, deadline, Share.READ)
 
     def log_in_again(self, deadline: float) -> None:
         """Take a token of a new session, for all processes, unless one began a moment ago."""
         self._tokens.start_again(deadline)
 
-    def _with_token(self, send: Callable[[AccessToken], Any], path: str, deadline: float) -> Any:
-        endpoint, token = _endpoint(path), self._tokens.usable(deadline)
+    def _with_token(self, send: Callable[[AccessToken], Any], share: Share, deadline: float) -> Any:
+        token = self._tokens.usable(deadline, share)
         try:
             return send(token)
         except TokenRefused:
-            # A 401 proves that nothing was carried out. Where a new token was denied too, no newer one helps.
-            if self._denied.get(endpoint) == token.value:
+            # A 401 proves that nothing was carried out. It also tells what a good token may not do.
+            if self._denied == token.value and self._works(token, share, deadline):
                 raise
-            token = self._tokens.replace(token, deadline)
+            token = self._tokens.replace(token, deadline, share)
         try:
             return send(token)
         except TokenRefused:
-            self._denied[endpoint] = token.value
+            self._denied = token.value
             raise
 
-    def _other_token(self, fault: ServerFault, deadline: float) -> AccessToken:
+    def _works(self, token: AccessToken, share: Share, deadline: float) -> bool:
+        """Tell whether a read passes with a token. One that cannot be tried counts as refused."""
+        try:
+            self._send(token, ACCOUNT_LIST.path, share, deadline=deadline)
+        except BrokerError:
+            return False
+        return True
+
+    def _other_token(self, fault: ServerFault, share: Share, deadline: float) -> AccessToken:
         """Return a new token in case the old one's session was closed, or raise the fault."""
         try:
-            return self._tokens.replace(self._tokens.usable(deadline), deadline, Why.IN_DOUBT)
+            token = self._tokens.usable(deadline, share)
+            return self._tokens.replace(token, deadline, share, Why.IN_DOUBT)
         except BrokerError:
             raise fault from None
 

@@ -1,38 +1,49 @@
 """When a login must not ask for something, as every process of the desk knows it."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from broker.base import BrokerAuthFailed, BrokerThrottled
-from broker.logins import LoginStore, Pause
+from broker.logins import LoginStore, Pause, later
 from broker.tradovate.http import LockedOut
 
-# Names: an endpoint, a request ("/order/placeorder td-1"), or this for whatever the login may ask.
+# Names: an endpoint, a request ("/order/placeorder td-1"), credentials that were refused, or this for
+# whatever the login may ask.
 EVERYTHING = "*"
 # No program can solve a captcha, and it is not asked for any more after about an hour.
 CAPTCHA_PAUSE = timedelta(hours=1)
 # What another process met is known here that much later.
-LOOK_AGAIN_AFTER = timedelta(seconds=5)
+LOOK_AGAIN_AFTER_S = 5.0
 
 
 class Pauses:
     """The pauses of one login. This process knows its own at once and keeps them whatever the store does."""
 
-    def __init__(self, store: LoginStore, login: str, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        store: LoginStore,
+        login: str,
+        *,
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float],
+    ) -> None:
         self._store = store
         self._login = login
         self._now = now
+        self._monotonic = monotonic
         self._known: dict[str, Pause] = {}
-        self._looked_at: datetime | None = None
+        self._look_at = monotonic()
+        self._lock = threading.Lock()
 
     def check(self, endpoint: str, credentials: str = "") -> None:
         """Raise what stopped this endpoint, or the whole login, while its time is not over.
 
         A refused login stops only the `credentials` that were refused.
         """
-        for name in (EVERYTHING, endpoint):
+        for name in (EVERYTHING, endpoint, _of_credentials(endpoint, credentials)):
             pause, left_s = self._left(name)
-            if pause is None or left_s <= 0 or (pause.of and pause.of != credentials):
+            if pause is None or left_s <= 0:
                 continue
             if pause.refusal:
                 raise BrokerAuthFailed(f"{pause.refusal} (not tried again for {left_s:.0f} s)")
@@ -55,7 +66,7 @@ class Pauses:
 
     def refuse(self, endpoint: str, refusal: str, credentials: str, lasting: timedelta) -> None:
         """Ask nothing of an endpoint with credentials that it refused."""
-        self._pause(endpoint, Pause(self._now() + lasting, refusal=refusal, of=credentials))
+        self._pause(_of_credentials(endpoint, credentials), Pause(self._now() + lasting, refusal=refusal))
 
     def take_ticket(self, endpoint: str, key: str) -> str:
         """Return the ticket that a request was given, once; empty where it was given none."""
@@ -71,18 +82,38 @@ class Pauses:
         _, left_s = self._left(name)
         if left_s > 0:
             return False
-        self._pause(name, Pause(self._now() + every))
+        self.rest(name, every)
         return True
 
+    def free(self, names: Iterable[str]) -> str:
+        """Return one of several names that no process has at rest. Raises BrokerThrottled where all are."""
+        self._look_at = self._monotonic()
+        left_s = {name: self._left(name)[1] for name in names}
+        name = min(left_s, key=left_s.__getitem__)
+        if left_s[name] > 0:
+            raise BrokerThrottled(left_s[name])
+        return name
+
+    def rest(self, name: str, lasting: timedelta) -> None:
+        """Let something be for a while, in every process."""
+        self._pause(name, Pause(self._now() + lasting))
+
     def _left(self, name: str) -> tuple[Pause | None, float]:
-        now = self._now()
-        if self._looked_at is None or now - self._looked_at >= LOOK_AGAIN_AFTER:
-            self._looked_at = now
+        if self._monotonic() >= self._look_at:
+            self._look_at = self._monotonic() + LOOK_AGAIN_AFTER_S
             for other, shared in self._store.pauses(self._login).items():
-                self._known[other] = max(shared, self._known.get(other, shared), key=lambda one: one.until)
+                self._keep(other, shared)
         pause = self._known.get(name)
-        return pause, (pause.until - now).total_seconds() if pause else 0.0
+        return pause, (pause.until - self._now()).total_seconds() if pause else 0.0
 
     def _pause(self, name: str, pause: Pause) -> None:
-        self._known[name] = pause
+        self._keep(name, pause)
         self._store.pause(self._login, name, pause)
+
+    def _keep(self, name: str, pause: Pause) -> None:
+        with self._lock:
+            self._known[name] = later(pause, self._known.get(name, pause))
+
+
+def _of_credentials(endpoint: str, credentials: str) -> str:
+    return f"{endpoint} refused {credentials}"

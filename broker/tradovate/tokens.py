@@ -20,7 +20,7 @@ from broker.base import (
     BrokerRefused,
     BrokerThrottled,
 )
-from broker.logins import AccessToken, LoginStore
+from broker.logins import AccessToken, LoginStore, Share
 from broker.tradovate import parse
 from broker.tradovate.credentials import Credentials
 from broker.tradovate.http import Http, ServerFault, TokenRefused
@@ -32,6 +32,10 @@ RENEW_BEFORE = timedelta(minutes=15)
 RENEWAL_PAUSE = timedelta(minutes=5)
 # Five failed logins an hour lock out the whole network, so a refused one rests for a quarter of it.
 LOGIN_PAUSE = timedelta(minutes=15)
+# How often a new token is got in ten minutes, all processes together: where someone else's logins close
+# our sessions again and again, or every token is refused, an order is worth more tries than a page.
+NEW_TOKENS = {Share.REFRESH: 2, Share.READ: 4, Share.ORDER: 8}
+NEW_TOKENS_WITHIN = timedelta(minutes=10)
 # Each login pushes out an older session, so many questions at once share one.
 FRESH_FOR = timedelta(seconds=30)
 
@@ -56,6 +60,7 @@ class Tokens:
         *,
         login: str,
         now: Callable[[], datetime],
+        is_limited: bool,
     ) -> None:
         self._http = http
         self._credentials = credentials
@@ -63,35 +68,42 @@ class Tokens:
         self._pauses = pauses
         self._login = login
         self._now = now
+        self._is_limited = is_limited
         self._lock = threading.Lock()
         self._token: AccessToken | None = None
         self._next_try: datetime | None = None
 
-    def usable(self, deadline: float) -> AccessToken:
+    def usable(self, deadline: float, share: Share) -> AccessToken:
         """Return a token that works by its word, renewed a quarter of an hour before its end."""
         token = self._token = self._token or self._store.load(self._login)
         now = self._now()
         if token is None or token.expires_at <= now:
-            return self.replace(token, deadline)
+            return self.replace(token, deadline, share)
         if token.expires_at - now >= RENEW_BEFORE or (self._next_try and now < self._next_try):
             return token
         # The token still works: other threads go on with it meanwhile, and so does this one if renewing
         # fails or takes half of the time it has.
         self._next_try = now + RENEWAL_PAUSE
         try:
-            return self.replace(token, deadline - self._http.seconds_left(deadline) / 2, Why.EARLY)
+            return self.replace(token, deadline - self._http.seconds_left(deadline) / 2, share, Why.EARLY)
         except BrokerError:
             return token
 
-    def replace(self, old: AccessToken | None, deadline: float, why: Why = Why.REFUSED) -> AccessToken:
-        """Return another token than `old`: the one someone put into the store, a renewed or a new one."""
+    def replace(
+        self, old: AccessToken | None, deadline: float, share: Share, why: Why = Why.REFUSED
+    ) -> AccessToken:
+        """Return another token than `old`: the one someone put into the store, a renewed or a new one.
+
+        Raises BrokerThrottled where new tokens were got too often for this share.
+        """
         with self._turn(deadline):
             if self._token is not None and self._is_newer(self._token, old):
                 return self._token
             with self._store.lock(self._login, within_s=self._http.seconds_left(deadline)):
                 token = self._store.load(self._login)
                 if token is None or not self._is_newer(token, old):
-                    token = self._get(old, deadline, why)
+                    with self._counted(share):
+                        token = self._get(old, deadline, why)
                     self._store.save(self._login, token)
             self._token = token
             return token
@@ -102,9 +114,20 @@ class Tokens:
             with self._store.lock(self._login, within_s=self._http.seconds_left(deadline)):
                 token = self._store.load(self._login)
                 if token is None or not self._is_fresh(token):
-                    token = self._log_in(deadline)
+                    with self._counted(Share.ORDER):
+                        token = self._log_in(deadline)
                     self._store.save(self._login, token)
             self._token = token
+
+    @contextmanager
+    def _counted(self, share: Share) -> Iterator[None]:
+        """Count a new token once there is one: an outage must not use up what exits need after it."""
+        if not self._is_limited:
+            yield
+            return
+        place = self._pauses.free(f"new token {number}" for number in range(NEW_TOKENS[share]))
+        yield
+        self._pauses.rest(place, NEW_TOKENS_WITHIN)
 
     @contextmanager
     def _turn(self, deadline: float) -> Iterator[None]:
@@ -137,6 +160,10 @@ class Tokens:
         except (TokenRefused, BrokerRefused):
             self._token = None
             self._store.forget(self._login)
+        except BrokerThrottled:
+            # A penalty holds back renewals only. What locks out the whole login stops the login below too.
+            if why is not Why.REFUSED:
+                raise
         except ServerFault:
             # This is also how a session that was closed in favour of a newer one is answered.
             if why is Why.EARLY:

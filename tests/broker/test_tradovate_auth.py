@@ -3,7 +3,9 @@
 import logging
 import threading
 import traceback
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 
 import httpx
@@ -17,8 +19,9 @@ from broker.base import (
     BrokerRefused,
     BrokerThrottled,
 )
-from broker.logins import AccessToken
-from broker.tradovate.tokens import LOGIN_PAUSE, RENEWAL_PAUSE
+from broker.logins import AccessToken, Share
+from broker.tradovate.client import TradovateBroker
+from broker.tradovate.tokens import FRESH_FOR, LOGIN_PAUSE, NEW_TOKENS, NEW_TOKENS_WITHIN, RENEWAL_PAUSE
 from tests.broker.wire import (
     CANCEL,
     CREDENTIALS,
@@ -317,6 +320,70 @@ def test_read_does_not_repeat_a_login_without_an_answer(script: Script) -> None:
     assert script.paths() == [LOGIN]
 
 
+@pytest.mark.parametrize("penalty", [{"p-ticket": "T", "p-time": 900}, {"p-captcha": True}], ids=str)
+def test_penalised_renewal_of_a_refused_token_leads_to_a_login(
+    script: Script, clock: Clock, penalty: object
+) -> None:
+    broker = connect(script)
+    broker.accounts(timeout_s=1)
+    script.on(RENEW, penalty).on(PLACE, accept_only("token-2", {"orderId": 5}))
+    clock.advance(timedelta(minutes=70))
+
+    assert broker.submit(market_order(), timeout_s=1) == 5
+
+    assert script.paths() == [LOGIN, LIST, RENEW, PLACE, LOGIN, PLACE]
+
+
+def test_lock_out_met_while_renewing_a_refused_token_stops_the_login_too(script: Script) -> None:
+    script.on(PLACE, denied()).on(RENEW, httpx.Response(429))
+
+    with pytest.raises(BrokerThrottled):
+        connect(script).submit(market_order(), timeout_s=1)
+
+    assert script.paths() == [LOGIN, PLACE, RENEW]
+
+
+def test_token_of_the_store_that_ends_earlier_is_not_taken_for_a_newer_one(
+    script: Script, tokens: MemoryTokens
+) -> None:
+    broker = connect(script, tokens)
+    broker.accounts(timeout_s=1)
+    tokens.save(KEY, AccessToken("older", NOW + timedelta(minutes=79)))
+    script.on(LIST, accept_only("token-2", []))
+
+    broker.accounts(timeout_s=1)
+
+    assert script.paths() == [LOGIN, LIST, LIST, RENEW, LIST]
+
+
+def test_token_whose_renewal_is_refused_is_forgotten_even_where_the_login_fails(
+    script: Script, tokens: MemoryTokens
+) -> None:
+    tokens.save(KEY, AccessToken("dead", NOW + timedelta(minutes=60)))
+    script.on(LIST, denied()).on(RENEW, denied()).on(LOGIN, httpx.Response(500))
+
+    with pytest.raises(BrokerNotReached):
+        connect(script, tokens).accounts(timeout_s=1)
+
+    assert tokens.load(KEY) is None
+
+
+def test_early_renewal_leaves_half_of_the_time_to_the_order(script: Script, clock: Clock) -> None:
+    def refuse_late(request: Request) -> httpx.Response:
+        clock.advance(timedelta(seconds=1))
+        return denied()
+
+    broker = connect(script)
+    broker.accounts(timeout_s=1)
+    script.on(RENEW, refuse_late)
+    clock.advance(timedelta(minutes=70))
+
+    assert broker.submit(market_order(), timeout_s=2) == 5
+
+    assert script.paths() == [LOGIN, LIST, RENEW, PLACE]
+    assert script.sent(PLACE)[0].token == "token-1"
+
+
 def test_renewal_without_an_answer_after_a_401_means_the_order_was_not_sent(script: Script) -> None:
     script.on(PLACE, denied()).on(RENEW, httpx.ReadTimeout("slow"))
 
@@ -457,15 +524,90 @@ def test_408_on_an_order_stays_unknown_and_is_not_sent_again(script: Script) -> 
     assert script.paths() == [LOGIN, PLACE]
 
 
-def test_endpoint_that_denies_a_new_token_too_starts_no_further_renewal(script: Script) -> None:
-    script.on(CANCEL, denied())
+def test_denial_is_believed_while_a_read_passes_with_the_same_token(script: Script) -> None:
+    script.on(CANCEL, denied()).on(PLACE, denied())
     broker = connect(script)
 
-    for _ in range(3):
-        with pytest.raises(BrokerRefused, match="Access is denied"):
-            broker.cancel(5, timeout_s=1)
+    for call in (broker.cancel, broker.cancel, lambda _, **time: broker.submit(market_order(), **time)):
+        with pytest.raises(BrokerError, match="Access is denied"):
+            call(5, timeout_s=1)
 
-    assert script.paths() == [LOGIN, CANCEL, RENEW, CANCEL, CANCEL, CANCEL]
+    assert script.paths() == [LOGIN, CANCEL, RENEW, CANCEL, CANCEL, LIST, PLACE, LIST]
+
+
+def test_token_that_was_denied_something_is_replaced_once_it_is_refused_all(script: Script) -> None:
+    closed: set[str] = set()
+
+    def cancel(request: Request) -> object:
+        if request.token in closed:
+            return denied("Expired Access Token")
+        return denied() if request.body["orderId"] == 7 else {"commandId": 9}
+
+    script.on(CANCEL, cancel).on(LIST, lambda request: denied() if request.token in closed else [])
+    script.on(RENEW, denied())
+    broker = connect(script)
+    with pytest.raises(BrokerRefused, match="Access is denied"):
+        broker.cancel(7, timeout_s=1)
+    closed |= {"token-1", "token-2"}
+
+    broker.cancel(8, timeout_s=1)
+
+    assert script.paths()[-5:] == [CANCEL, LIST, RENEW, LOGIN, CANCEL]
+    assert script.sent(CANCEL)[-1].token == "token-3"
+
+
+def test_sessions_that_are_closed_again_and_again_leave_the_last_logins_to_orders(
+    script: Script, tokens: MemoryTokens, clock: Clock
+) -> None:
+    used: set[str] = set()
+
+    def once_each(reply: object) -> object:
+        def answer(request: Request) -> object:
+            is_used = request.token in used
+            used.add(request.token)
+            return denied() if is_used else reply
+
+        return answer
+
+    script.on(LIST, once_each([])).on(PLACE, once_each({"orderId": 5})).on(RENEW, denied())
+    brokers = [connect(script, tokens), connect(script, tokens)]
+
+    def logins_of(call: Callable[[TradovateBroker], object]) -> int:
+        """Return how many logins sixty calls in a minute lead to."""
+        before = len(script.sent(LOGIN))
+        for number in range(60):
+            clock.advance(timedelta(seconds=1))
+            with suppress(BrokerError):
+                call(brokers[number % 2])
+        return len(script.sent(LOGIN)) - before
+
+    assert logins_of(lambda broker: broker.for_refresh().accounts(timeout_s=1)) == NEW_TOKENS[Share.REFRESH]
+    assert logins_of(lambda broker: broker.accounts(timeout_s=1)) == 2
+    assert logins_of(lambda broker: broker.submit(market_order(), timeout_s=1)) == 4
+    assert logins_of(lambda broker: broker.submit(market_order(), timeout_s=1)) == 0
+    clock.advance(NEW_TOKENS_WITHIN)
+    assert logins_of(lambda broker: broker.accounts(timeout_s=1)) == NEW_TOKENS[Share.READ]
+
+
+def test_login_that_fails_takes_none_from_the_next(script: Script) -> None:
+    script.on(LOGIN, httpx.ConnectError("no"))
+    broker = connect(script)
+    for _ in range(NEW_TOKENS[Share.ORDER] + 1):
+        with pytest.raises(BrokerNotReached):
+            broker.submit(market_order(), timeout_s=1)
+    script.on(LOGIN, script.issue)
+
+    assert broker.submit(market_order(), timeout_s=1) == 5
+
+
+def test_paper_broker_is_logged_in_to_without_limit(script: Script, clock: Clock) -> None:
+    broker = connect(script, paper=True)
+
+    for _ in range(NEW_TOKENS[Share.ORDER] + 1):
+        broker.log_in_again(timeout_s=1)
+        clock.advance(FRESH_FOR)
+
+    assert len(script.sent(LOGIN)) == NEW_TOKENS[Share.ORDER] + 1
 
 
 @pytest.mark.parametrize("status", ["TemporaryLocked", "Closed", "UnconfirmedEmail", "ANewStatusOf2027"])

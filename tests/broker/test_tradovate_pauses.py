@@ -10,7 +10,7 @@ import pytest
 from broker.base import BrokerAuthFailed, BrokerThrottled
 from broker.tradovate.client import TradovateBroker
 from broker.tradovate.http import LOCK_WAIT_S, RATE_LIMIT_WAIT_S
-from broker.tradovate.pauses import CAPTCHA_PAUSE, LOOK_AGAIN_AFTER
+from broker.tradovate.pauses import CAPTCHA_PAUSE, LOOK_AGAIN_AFTER_S, Pauses
 from tests.broker.wire import (
     CANCEL,
     CREDENTIALS,
@@ -19,6 +19,7 @@ from tests.broker.wire import (
     RENEW,
     Clock,
     MemoryTokens,
+    Request,
     Script,
     connect,
     market_order,
@@ -190,7 +191,7 @@ def test_lock_out_is_known_to_a_running_process_five_seconds_later(
     script.on(PLACE, httpx.Response(429))
     wait_of(place, first)
 
-    clock.advance(LOOK_AGAIN_AFTER)
+    clock.sleep(LOOK_AGAIN_AFTER_S)
 
     assert wait_of(read, second) == RATE_LIMIT_WAIT_S - 5
 
@@ -262,6 +263,61 @@ def test_pause_outlives_a_store_that_forgets(script: Script, store: MemoryTokens
     wait_of(place, broker)
 
     store.paused.clear()
-    clock.advance(LOOK_AGAIN_AFTER)
+    clock.sleep(LOOK_AGAIN_AFTER_S)
 
     assert wait_of(read, broker) == RATE_LIMIT_WAIT_S - 5
+
+
+def test_lock_out_is_known_five_seconds_later_though_the_wall_clock_was_set_back(
+    script: Script, store: MemoryTokens, clock: Clock
+) -> None:
+    first, second = connect(script, store), connect(script, store)
+    read(second)
+    clock.set_back(timedelta(hours=2))
+    script.on(PLACE, httpx.Response(429))
+    wait_of(place, first)
+
+    clock.sleep(LOOK_AGAIN_AFTER_S)
+
+    assert wait_of(read, second) == RATE_LIMIT_WAIT_S - 5
+
+
+@pytest.mark.parametrize(
+    ("longer", "shorter"),
+    [
+        (httpx.Response(429), httpx.Response(429, headers={"Retry-After": "1"})),
+        ({"p-captcha": True}, {"p-ticket": "T1", "p-time": 1}),
+    ],
+)
+def test_answer_that_comes_later_does_not_shorten_a_pause(
+    script: Script, store: MemoryTokens, clock: Clock, longer: object, shorter: object
+) -> None:
+    broker = connect(script, store)
+
+    def overtaken(_: Request) -> object:
+        with pytest.raises(BrokerThrottled):
+            place(broker)
+        return shorter
+
+    script.on(PLACE, overtaken, longer, {"orderId": 5})
+    wait_of(place, broker)
+    clock.advance(timedelta(seconds=2))
+
+    assert wait_of(place, broker) == 3598
+    assert wait_of(place, connect(script, store)) == 3598
+    assert len(script.sent(PLACE)) == 2
+
+
+def test_penalty_and_refused_credentials_do_not_end_each_other(store: MemoryTokens, clock: Clock) -> None:
+    pauses = Pauses(store, "ada", now=clock.now, monotonic=clock.monotonic)
+    pauses.refuse(LOGIN, "no", "wrong", timedelta(minutes=15))
+    pauses.begin(LOGIN, BrokerThrottled(15, "T1"), "ada", with_token=False)
+    with pytest.raises(BrokerThrottled):
+        pauses.check(LOGIN, "right")
+
+    clock.advance(timedelta(seconds=15))
+
+    pauses.check(LOGIN, "right")
+    with pytest.raises(BrokerAuthFailed, match="no"):
+        pauses.check(LOGIN, "wrong")
+    assert pauses.take_ticket(LOGIN, "ada") == "T1"

@@ -215,6 +215,17 @@ def test_new_token_refused_too_is_left_alone_for_a_quarter_of_an_hour() -> None:
     assert len(script.sent(LOGIN)) + len(script.sent(RENEW)) == 2
 
 
+def test_token_refused_again_after_a_quarter_of_an_hour_is_replaced() -> None:
+    script = Script()
+    with (
+        socket_server(refuse_token, refuse_token, refuse_token, let_in_and_stay) as server,
+        following(server, script) as (changes, _),
+    ):
+        assert next_said(changes) == Connected()
+
+    assert server.tokens() == ["token-1", "token-2", "token-2", "token-3"]
+
+
 def test_token_about_to_end_is_renewed_before_connecting() -> None:
     script, tokens = Script(), MemoryTokens()
     script.on("/account/list", [])

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 import httpx
 
 from broker.base import BrokerNotReached, OrderRequest, Side
-from broker.logins import AccessToken, Pause, Share
+from broker.logins import AccessToken, Pause, Share, later
 from broker.tradovate.client import TradovateBroker
 from broker.tradovate.credentials import Credentials
 
@@ -47,6 +47,10 @@ class Clock:
     def advance(self, step: timedelta) -> None:
         self._now += step
         self._monotonic += step.total_seconds()
+
+    def set_back(self, step: timedelta) -> None:
+        """Move the wall clock alone, as someone who corrects it does."""
+        self._now -= step
 
     def sleep(self, seconds: float) -> None:
         self.advance(timedelta(seconds=seconds))
@@ -85,7 +89,7 @@ class MemoryTokens:
         return self.paused
 
     def pause(self, login: str, name: str, pause: Pause) -> None:
-        self.paused[name] = pause
+        self.paused[name] = later(pause, self.paused.get(name, pause))
 
     def end_pause(self, login: str, name: str) -> bool:
         return self.paused.pop(name, None) is not None

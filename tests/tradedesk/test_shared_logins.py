@@ -169,13 +169,41 @@ def test_pause_is_known_to_another_process_and_ended_by_one(
     pause = Pause(TOKEN.expires_at, ticket="T1")
 
     first.pause("ada", "/order/placeorder td-1", pause)
-    first.pause("ada", "*", Pause(TOKEN.expires_at, refusal="no", of="ab12"))
+    first.pause("ada", "*", Pause(TOKEN.expires_at, refusal="no"))
 
     assert second.pauses("ada")["/order/placeorder td-1"] == pause
-    assert second.pauses("ada")["*"] == Pause(TOKEN.expires_at, refusal="no", of="ab12")
+    assert second.pauses("ada")["*"] == Pause(TOKEN.expires_at, refusal="no")
     assert second.pauses("bob") == {}
     assert [logins.end_pause("ada", "/order/placeorder td-1") for logins in (second, first)] == [True, False]
     assert list(first.pauses("ada")) == ["*"]
+
+
+@pytest.mark.parametrize("has_redis", [True, False])
+def test_pause_of_another_process_is_not_shortened(
+    logins: Two, has_redis: bool, monkeypatch: pytest.MonkeyPatch, db: None
+) -> None:
+    if not has_redis:
+        be_away(monkeypatch)
+    first, second = logins
+    half_a_second_longer = Pause(TOKEN.expires_at + timedelta(seconds=0.5))
+
+    first.pause("ada", "*", half_a_second_longer)
+    second.pause("ada", "*", Pause(TOKEN.expires_at))
+
+    assert first.pauses("ada") == {"*": half_a_second_longer}
+
+
+def test_longer_pause_of_an_outage_is_believed_when_redis_is_back(
+    logins: Two, monkeypatch: pytest.MonkeyPatch, db: None
+) -> None:
+    first, second = logins
+    first.pause("ada", "*", Pause(TOKEN.expires_at))
+    longer = Pause(TOKEN.expires_at + timedelta(hours=1))
+    with monkeypatch.context() as patch:
+        be_away(patch)
+        first.pause("ada", "*", longer)
+
+    assert second.pauses("ada") == {"*": longer}
 
 
 def test_pause_is_still_known_when_redis_goes_away(

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from broker.base import BrokerNotReached
-from broker.logins import AccessToken, Pause, Share
+from broker.logins import AccessToken, Pause, Share, later
 from tradedesk.stores import budget, login_files, redis
 from tradedesk.stores.redis import RedisUnavailable
 
@@ -25,6 +25,13 @@ SAVE = """
 if ARGV[1] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[2], ARGV[2])
 return 1
+"""
+# KEYS: pauses. ARGV: name, pause, its end, seconds to keep them. Ends are UTC and equally long texts.
+PAUSE = """
+local known = redis.call('HGET', KEYS[1], ARGV[1])
+local ends = known and string.match(known, '"until": "([^"]*)"')
+if not ends or ends <= ARGV[3] then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
+redis.call('EXPIRE', KEYS[1], ARGV[4])
 """
 UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
@@ -81,25 +88,25 @@ class SharedLogins:
             self._threads[login].release()
 
     def pauses(self, login: str) -> Mapping[str, Pause]:
-        found: dict[Any, Any] = login_files.read(login, "pauses")
+        found = _pauses(login_files.read(login, "pauses"))
         with suppress(RedisUnavailable):
-            found |= redis.call(lambda client: client.hgetall(_key(login, "pauses")))
-        read = {_text(name): _pause(_decoded(text)) for name, text in found.items()}
-        return {name: pause for name, pause in read.items() if pause}
+            shared = _pauses(redis.call(lambda client: client.hgetall(_key(login, "pauses"))))
+            found |= {name: later(pause, found.get(name, pause)) for name, pause in shared.items()}
+        return found
 
     def pause(self, login: str, name: str, pause: Pause) -> None:
-        text = json.dumps(_content(pause))
-
-        def write(client: Any) -> None:
-            pipe = client.pipeline()
-            pipe.hset(_key(login, "pauses"), name, text)
-            pipe.expire(_key(login, "pauses"), PAUSES_LAST_S)
-            pipe.execute()
-
-        _try_to(write)
-        here = login_files.read(login, "pauses")
-        recent = {other: told for other, told in here.items() if _is_recent(told, pause)}
-        login_files.write(login, "pauses", {**recent, name: text})
+        content = _content(pause)
+        arguments = [name, json.dumps(content), content["until"], PAUSES_LAST_S]
+        _try_to(lambda client: client.register_script(PAUSE)([_key(login, "pauses")], arguments))
+        kept = {
+            other: told
+            for other, told in _pauses(login_files.read(login, "pauses")).items()
+            if pause.until - told.until < timedelta(seconds=PAUSES_LAST_S)
+        }
+        kept[name] = later(pause, kept.get(name, pause))
+        login_files.write(
+            login, "pauses", {other: json.dumps(_content(told)) for other, told in kept.items()}
+        )
 
     def end_pause(self, login: str, name: str) -> bool:
         here = login_files.read(login, "pauses")
@@ -143,7 +150,7 @@ class SharedLogins:
 
 def _content(of: AccessToken | Pause) -> dict[str, Any]:
     return {
-        name: value.isoformat() if isinstance(value, datetime) else value
+        name: value.isoformat(timespec="microseconds") if isinstance(value, datetime) else value
         for name, value in asdict(of).items()
         if value not in (None, "")
     }
@@ -169,9 +176,9 @@ def _pause(content: dict[str, Any]) -> Pause | None:
         return None
 
 
-def _is_recent(text: str, newest: Pause) -> bool:
-    pause = _pause(_decoded(text))
-    return pause is not None and newest.until - pause.until < timedelta(seconds=PAUSES_LAST_S)
+def _pauses(found: Mapping[Any, Any]) -> dict[str, Pause]:
+    read = {_text(name): _pause(_decoded(text)) for name, text in found.items()}
+    return {name: pause for name, pause in read.items() if pause}
 
 
 def _decoded(text: str | bytes | None) -> dict[str, Any]:
