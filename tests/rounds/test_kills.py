@@ -39,6 +39,7 @@ def test_kill_of_any_part_at_any_moment_loses_no_alert_and_doubles_no_order(whol
         whole.tick("reconcile")
         whole.postgres.wait_until_ready()
         assert whole.ended() == []
+        whole.supervise()
         assert_nothing_lost_or_doubled(desk, sender.answers)
 
     desk.wait_until_trading()

@@ -42,9 +42,14 @@ class Whole:
             return
 
     def ended(self) -> list[int]:
-        """Return how those of the desk's processes ended that do not run, which none may do by itself."""
-        programs: list[Web | Program] = [*self.desk.webs, self.worker, self.beat, self.follower]
+        """Return how those of the desk's processes ended that do not run, which none of these may do."""
+        programs: list[Web | Program] = [*self.desk.webs, self.worker, self.beat]
         return [code for program in programs if (code := program.process.poll()) is not None]
+
+    def supervise(self) -> None:
+        """Start the follower again if it ended, as it does when the database is away at its start."""
+        if self.follower.process.poll() is not None:
+            self.follower.start_again()
 
     def tasks_done(self) -> int:
         """Return how many tasks the worker has ended well so far."""
