@@ -47,7 +47,7 @@ class Whole:
         return [code for program in programs if (code := program.process.poll()) is not None]
 
     def supervise(self) -> None:
-        """Start the follower again if it ended, as it does when the database is away at its start."""
+        """Start the follower again if it ended, as it may where a part is away at its start."""
         if self.follower.process.poll() is not None:
             self.follower.start_again()
 
