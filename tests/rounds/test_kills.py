@@ -19,7 +19,7 @@ from tests.waiting import until
 ROUNDS = int(os.environ.get("ROUNDS", "50"))
 SEED = int(os.environ.get("SEED", "1"))
 WORDS = ("blue", "red", "blue", "red", "up", "down")
-BOTS, SENT_TWICE, TRIES = 8, 3, 4
+BOTS, SENT_TWICE, TRIES = 5, 4, 4
 # Most of a round's alerts are answered by then.
 LONGEST_WAIT_S = 0.4
 CLEAN_WITHIN_S = 30.0
