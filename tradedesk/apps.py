@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
 
 
 class TradeDeskConfig(AppConfig):
@@ -7,3 +8,6 @@ class TradeDeskConfig(AppConfig):
 
     def ready(self) -> None:
         from tradedesk import checks  # noqa: F401, PLC0415 - registers the system checks
+        from tradedesk.stores import waits  # noqa: PLC0415
+
+        connection_created.connect(waits.bound)

@@ -165,8 +165,15 @@ CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 # A task is acknowledged when it starts: one that dies is done again by the next tick, not by redelivery.
 CELERY_TASK_ACKS_LATE = False
-# One that waits for longer is given to another worker; by then it has expired.
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
+# Nor is one delivered again that a worker had fetched: where Redis goes away a worker would end over
+# putting it back.
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "ack_emulation": False,
+    # A Redis that vanished without a word would else be waited for as long as TCP does: for hours.
+    "socket_connect_timeout": 2,
+    "socket_timeout": 5,
+    "health_check_interval": 5,
+}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # Seconds, for workers with processes. With threads each task is bounded by its own time-outs.
 CELERY_TASK_SOFT_TIME_LIMIT, CELERY_TASK_TIME_LIMIT = 300, 330

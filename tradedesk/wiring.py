@@ -28,7 +28,7 @@ def now() -> datetime:
     return datetime.now(UTC)  # noqa: TID251 - the one home of the clock
 
 
-STARTED_AT = now()
+STARTED_AT, _STARTED = now(), time.monotonic()
 
 
 @cache
@@ -48,9 +48,12 @@ def desk() -> Desk:
 def reconciled_since(at: datetime) -> datetime:
     """Return since when an account must have been reconciled: the start of this process.
 
-    On Lambda processes come and go, so it is ten minutes ago there.
+    It is reckoned back from `at`, so that a clock that is set back meanwhile changes nothing. On Lambda
+    processes come and go, so it is ten minutes ago there.
     """
-    return at - LAMBDA_RECONCILED_WITHIN if "AWS_LAMBDA_FUNCTION_NAME" in os.environ else STARTED_AT
+    if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+        return at - LAMBDA_RECONCILED_WITHIN
+    return at - timedelta(seconds=time.monotonic() - _STARTED)
 
 
 class _Links:

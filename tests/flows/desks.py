@@ -131,10 +131,10 @@ class Desk:
         """Build an alert and post it."""
         return self.post(bot, alert(bot, word, closes_at, **market), web=web)
 
-    def try_to_send(self, bot: Bot, word: str, closes_at: str) -> Answer | None:
-        """Build an alert and post it; None when the server went away before it answered."""
+    def try_to_post(self, bot: Bot, message: Mapping[str, Any], *, web: int = 0) -> Answer | None:
+        """Post an alert; None when the server went away before it answered."""
         try:
-            return self.send(bot, word, closes_at)
+            return self.post(bot, message, web=web)
         except (OSError, HTTPException, json.JSONDecodeError):
             return None
 
@@ -143,6 +143,10 @@ class Desk:
         return self._call(
             method, path, body, headers={"Authorization": f"Token {self.secrets['api_token']}"}, web=0
         )
+
+    def ask(self, path: str) -> Answer:
+        """Get a page that needs no login."""
+        return self._call("GET", path, None, web=0)
 
     def stop(self) -> None:
         """End the web servers, and the shell if there is one."""

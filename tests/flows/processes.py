@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -24,17 +24,23 @@ class Web:
     ) -> None:
         self.port = port
         self.said = said
-        self._starts_before = self._starts()
         self._workers = workers
-        with said.open("ab") as output:
+        self._environ = {**os.environ, **environ}
+        self._command = [
+            *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"),
+            *("--port", str(port), "--workers", str(workers), "--blocking-threads", str(threads)),
+            *("--no-ws", "--http", "1", "--no-access-log", "tradedesk.wsgi:application"),
+        ]
+        self.start_again()
+
+    def start_again(self) -> None:
+        """Start it, on the port that it had."""
+        self._starts_before = self._starts()
+        with self.said.open("ab") as output:
             self.process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"),
-                    *("--port", str(port), "--workers", str(workers), "--blocking-threads", str(threads)),
-                    *("--no-ws", "--http", "1", "--no-access-log", "tradedesk.wsgi:application"),
-                ],
+                self._command,
                 cwd=ROOT,
-                env={**os.environ, **environ},
+                env=self._environ,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
@@ -74,6 +80,30 @@ class Web:
 
     def _starts(self) -> int:
         return self.text().count("Started worker-") if self.said.exists() else 0
+
+
+class Program:
+    """A process of the desk that listens nowhere, such as its worker; its output goes to `said`."""
+
+    def __init__(self, command: Sequence[str], environ: Mapping[str, str], said: Path) -> None:
+        self.said = said
+        self._command = command
+        self._environ = {**os.environ, **environ}
+        self.start_again()
+
+    def start_again(self) -> None:
+        with self.said.open("ab") as output:
+            self.process = subprocess.Popen(
+                self._command, cwd=ROOT, env=self._environ, stdout=output, stderr=output
+            )
+
+    def kill(self) -> None:
+        """Kill it at once, in the middle of what it does."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        stop(self.process)
 
 
 class Shell:

@@ -18,7 +18,7 @@ from tests.flows.followers import (
     said_in,
     ups,
 )
-from tests.flows.servers import PostgresServer, RedisServer
+from tests.flows.servers import PostgresServer, RedisServer, stopped
 from tests.waiting import until
 
 # It rests for one second after the first failure, for two after the next, and so on.
@@ -29,7 +29,7 @@ BACK_WITHIN_S = 20.0
 def redis_server() -> Iterator[RedisServer]:
     server = RedisServer()
     yield server
-    server.stop()
+    server.kill()
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_fill_without_redis_is_booked_and_redis_knows_it_once_it_is_back(
     bot, later = desk.next_bot(QUIET), desk.next_bot(QUIET)
     order_id = leave_working(desk, bot)
 
-    with redis_server.away():
+    with stopped(redis_server):
         release(desk, order_id)
         until(lambda: is_booked(desk, bot), BOOKED_WITHIN_S, "the fill without Redis")
 
@@ -99,10 +99,11 @@ def test_fill_without_a_database_is_booked_once_it_is_back(
     order_id = leave_working(desk, bot)
     connections, rested = ups(desk), rests(desk)
 
-    with database_server.away():
+    with stopped(database_server):
         release(desk, order_id)
         until(lambda: rests(desk) > rested, BOOKED_WITHIN_S, "a follower that misses its database")
 
+    database_server.wait_until_ready()
     until(lambda: is_booked(desk, bot), BACK_WITHIN_S, "the fill without a database")
     fill_late(desk, later)
     assert_exits(desk, bot)

@@ -109,7 +109,6 @@ def facts_for(
     account, money = bot.account, cash.kept(bot.account, now)
     used, used_of_account = usage_of(bot, money.loss, now)
     offset_s = view.clock_offset_s if view else None
-    reconciled_at = bot.account.reconciled_at
     chart = symbols.contract_name(alert.contract or alert.symbol, now.date()) if alert else None
     market = market_of(bot, now)
     return gate.Facts(
@@ -124,7 +123,7 @@ def facts_for(
         limit=bot.position_limit,
         age_s=None if opening is None else round((now - opening.fired_at).total_seconds(), 3),
         max_age_s=desk.max_alert_age_s,
-        reconciled=reconciled_at is not None and reconciled_at >= desk.reconciled_since(now),
+        reconciled=desk.is_reconciled(account),
         unfinished_opening=any(order.purpose == OrderPurpose.OPEN for order in records.unfinished),
         unfinished_closing=any(order.purpose != OrderPurpose.OPEN for order in records.unfinished),
         mismatch_open=any(kind in MISMATCHES for kind in records.open_kinds),

@@ -11,6 +11,8 @@ READ_TIMEOUT_S = 2.0
 SUBMIT_TIMEOUT_S = 2.0
 # Between the claim and the first byte. One that slept longer sends nothing: the switch may be on by now.
 CLAIM_VALID_S = 0.25
+# So far ahead of ours a moment may be that another machine wrote.
+CLOCKS_APART = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,14 @@ class Desk:
     reconciled_since: Callable[[datetime], datetime]
     max_alert_age_s: float
     event_window: timedelta
+
+    def is_reconciled(self, account: Account) -> bool:
+        """Tell whether an account was reconciled lately enough for an opening.
+
+        A moment in the future is none: it was written by a clock that was set back since.
+        """
+        now, at = self.now(), account.reconciled_at
+        return at is not None and self.reconciled_since(now) <= at <= now + CLOCKS_APART
 
     def deadline(self, within_s: float) -> "Deadline":
         return Deadline(self.monotonic, self.monotonic() + within_s)

@@ -109,8 +109,8 @@ def _explain(error: BrokerError) -> str:
 
 
 def _reconciled(desk: Desk, account: Account) -> Check:
-    name, since = f"reconciled:{account.name}", desk.reconciled_since(desk.now())
-    if account.reconciled_at is not None and account.reconciled_at >= since:
+    name = f"reconciled:{account.name}"
+    if desk.is_reconciled(account):
         return Check(name, True)
     return Check(
         name,

@@ -60,7 +60,8 @@ def _compare(desk: Desk, link: Link, account: Account) -> list[dict[str, Any]]:
     with transaction.atomic():
         seen = _seen_before(account, differences, now)
         for difference in differences:
-            if now - datetime.fromisoformat(seen[_identity(difference)]) >= SECOND_LOOK_AFTER:
+            # A moment in the future was written by a clock that was set back since.
+            if abs(now - datetime.fromisoformat(seen[_identity(difference)])) >= SECOND_LOOK_AFTER:
                 _open(account, difference, now)
         _close_what_is_gone(account, settled, differences, now)
         lift_reduction(account, now)

@@ -1,10 +1,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from django.db import DatabaseError, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef
 
 from broker.base import BrokerError
 from tradedesk.models import Account, Alert, AlertOutcome, Bot, Decision, Order, OrderStatus
@@ -63,9 +63,8 @@ def recover(desk: Desk, *, wait_s: float = 0.0) -> Recovered:
 
 
 def _unreconciled(desk: Desk) -> list[Account]:
-    since = desk.reconciled_since(desk.now())
     accounts = Account.objects.filter(enabled=True)
-    return list(accounts.filter(Q(reconciled_at=None) | Q(reconciled_at__lt=since)))
+    return [account for account in accounts if not desk.is_reconciled(account)]
 
 
 def settle(desk: Desk, link: Link, order: Order) -> Order:
@@ -122,14 +121,21 @@ def may_be_on_its_way(desk: Desk, order: Order) -> bool:
     """Tell whether another process may be sending the order at this moment, late perhaps."""
     if order.status != OrderStatus.SENT or order.sent_at is None:
         return False
-    return order.sent_at > desk.now() - LEFT_BEHIND_AFTER
+    return abs(desk.now() - order.sent_at) < LEFT_BEHIND_AFTER
+
+
+def lately(now: datetime) -> tuple[datetime, datetime]:
+    """Return from when to when something was written that may be a request's still.
+
+    What lies further in the future was written by a clock that was set back since, and is left behind too.
+    """
+    return now - LEFT_BEHIND_AFTER, now + LEFT_BEHIND_AFTER
 
 
 def _orders(desk: Desk) -> Iterator[Row]:
-    before = desk.now() - LEFT_BEHIND_AFTER
     left = (
         Order.objects.unfinished()
-        .filter(created_at__lt=before)
+        .exclude(created_at__range=lately(desk.now()))
         .select_related("account", "bot__account", "bot__instrument", "bot__strategy", "decision__alert")
         .order_by("id")
     )
@@ -196,18 +202,17 @@ def _not_listed(desk: Desk, link: Link, order: Order) -> orders.Outcome:
 
 def _alerts(desk: Desk) -> Iterator[Row]:
     """Decide the alerts that a bot has not decided; the age rule lets late ones close but not open."""
-    until = desk.now() - LEFT_BEHIND_AFTER
+    now = desk.now()
     bots = Bot.objects.select_related("account", "instrument", "strategy__instrument")
     for bot in bots:
         decided = Decision.objects.filter(alert=OuterRef("pk"), bot=bot)
-        since = max(bot.created_at, until - desk.event_window)
+        since = max(bot.created_at, now - LEFT_BEHIND_AFTER - desk.event_window)
         left = Alert.objects.filter(
             ~Exists(decided),
             strategy=bot.strategy,
             outcome=AlertOutcome.ACCEPTED,
             received_at__gte=since,
-            received_at__lt=until,
-        )
+        ).exclude(received_at__range=lately(now))
         for alert in left.order_by("received_at"):
             result = trading.decide(desk, alert, bot, desk.deadline(ANSWER_WITHIN_S))
             outcome = (
@@ -219,7 +224,7 @@ def _alerts(desk: Desk) -> Iterator[Row]:
 def settle_account(desk: Desk, link: Link, account: Account) -> None:
     """Ask about every order of an account whose end is not known, as far as the broker answers."""
     left = Order.objects.unfinished().filter(account=account).exclude(status=OrderStatus.PENDING)
-    left = left.exclude(status=OrderStatus.SENT, sent_at__gte=desk.now() - LEFT_BEHIND_AFTER)
+    left = left.exclude(status=OrderStatus.SENT, sent_at__range=lately(desk.now()))
     for order in left.select_related("bot__account", "bot__instrument", "decision__alert"):
         try:
             settle(desk, link, order)

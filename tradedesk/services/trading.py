@@ -401,7 +401,7 @@ def _may_be_in_flight(order: Order, now: datetime) -> bool:
     return (
         order.status == OrderStatus.SENT
         and order.sent_at is not None
-        and (now - order.sent_at).total_seconds() < IN_FLIGHT_S
+        and abs((now - order.sent_at).total_seconds()) < IN_FLIGHT_S
     )
 
 

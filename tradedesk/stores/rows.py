@@ -8,6 +8,8 @@ from django.db.models import Field, IntegerField, JSONField, Model
 from django.db.models.expressions import Col
 from psycopg.errors import DivisionByZero
 
+from tradedesk.stores.waits import NoAnswer
+
 
 @dataclass(frozen=True)
 class Statement:
@@ -61,14 +63,16 @@ def load[M: Model](model: type[M], values: Sequence[Any]) -> M:
 def read_first(statement: Statement) -> list[tuple[Any, ...]]:
     """Return the rows of a request's first SELECT, asked for again where a kept connection turns out dead.
 
-    This stands in for Django's health check, which costs every request a statement.
+    This stands in for Django's health check, which costs every request a statement. A database that hangs is
+    not asked again: there is no time for it.
     """
     connection.health_check_done = True  # type: ignore[attr-defined] # absent from the stubs
     try:
         return read(statement)
-    except (InterfaceError, OperationalError):
+    except (InterfaceError, OperationalError) as error:
         was_open = connection.connection is not None
-        if not was_open or connection.in_atomic_block or connection.is_usable():
+        has_hung = isinstance(error.__cause__, NoAnswer)
+        if has_hung or not was_open or connection.in_atomic_block or connection.is_usable():
             raise
     connection.close()
     return read(statement)

@@ -1,5 +1,5 @@
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -14,11 +14,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from tradedesk import metrics, wiring
-from tradedesk.models import Strategy
+from tradedesk.models import Alert, Bot, Strategy
 from tradedesk.services import intake, paper_market, trading
 from tradedesk.services.callers import address_of
-from tradedesk.services.desk import Desk
+from tradedesk.services.desk import Deadline, Desk
 from tradedesk.stores.rates import count_this_minute
+from tradedesk.stores.waits import at_most
 from tradedesk.webhook import answers, auth
 from tradedesk.webhook.payload import Invalid, parse_json, parse_signal
 
@@ -26,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 LARGEST_BODY = 65_536
 HEARTBEAT = "HEARTBEAT"
+# An alert without any answer within three seconds is lost; one that is answered 503 comes again.
+STORE_WAIT_S = 2.0
 TOKEN_FIELD = re.compile(r'("token"\s*:\s*)"(?:[^"\\]|\\.)*"?')
 
 
@@ -60,6 +63,22 @@ class TradingViewWebhook(APIView):
 
 def _answer(desk: Desk, request: HttpRequest, token: str | None) -> Response:
     deadline = desk.deadline(settings.WEBHOOK_ANSWER_WITHIN_S)
+    with at_most(STORE_WAIT_S):
+        taken = _take(desk, request, token, deadline)
+    if isinstance(taken, Response):
+        return taken
+    alert, bots = taken
+    results = trading.process(desk, alert, bots, deadline)
+    # An order brings the price along.
+    quiet = [result.bot for result in results if result.order is None]
+    paper_market.follow_chart(desk, quiet, alert.close, deadline)
+    return answers.processed(alert, results)
+
+
+def _take(
+    desk: Desk, request: HttpRequest, token: str | None, deadline: Deadline
+) -> tuple[Alert, Sequence[Bot]] | Response:
+    """Store a new alert and return it with the bots of its strategy, or else the answer."""
     too_large = answers.refused(413, "too_large", f"The body is larger than {LARGEST_BODY} bytes.")
     if _announced(request) > LARGEST_BODY:
         return too_large
@@ -105,11 +124,7 @@ def _answer(desk: Desk, request: HttpRequest, token: str | None) -> Response:
         return answers.unavailable()
     if not is_new:
         return answers.duplicate(alert)
-    results = trading.process(desk, alert, admission.bots, deadline)
-    # An order brings the price along.
-    quiet = [result.bot for result in results if result.order is None]
-    paper_market.follow_chart(desk, quiet, alert.close, deadline)
-    return answers.processed(alert, results)
+    return alert, admission.bots
 
 
 def _announced(request: HttpRequest) -> int:
