@@ -102,24 +102,29 @@ class Session:
         """Return another token than one that was refused, after one renewal and one login at most."""
         return self._tokens.replace(refused, deadline, Share.READ)
 
+    def is_own(self, token: AccessToken) -> bool:
+        """Tell whether this process got a token itself; another one's may be as dead as the one before."""
+        return self._tokens.is_own(token)
+
     def log_in_again(self, deadline: float) -> None:
         """Take a token of a new session, for all processes, unless one began a moment ago."""
         self._tokens.start_again(deadline)
 
     def _with_token(self, send: Callable[[AccessToken], Any], share: Share, deadline: float) -> Any:
-        token = self._tokens.usable(deadline, share)
-        try:
-            return send(token)
-        except TokenRefused:
-            # A 401 proves that nothing was carried out. It also tells what a good token may not do.
-            if self._denied == token.value and self._works(token, share, deadline):
-                raise
-            token = self._tokens.replace(token, deadline, share)
-        try:
-            return send(token)
-        except TokenRefused:
-            self._denied = token.value
-            raise
+        token, is_new = self._tokens.usable(deadline, share), False
+        while True:
+            try:
+                return send(token)
+            except TokenRefused:
+                # A 401 proves that nothing was carried out. It also tells what a good token may not do.
+                if is_new:
+                    self._denied = token.value
+                    raise
+                if self._denied == token.value and self._works(token, share, deadline):
+                    raise
+                token = self._tokens.replace(token, deadline, share)
+                # One that another process had got may have died with its session too.
+                is_new = self._tokens.is_own(token)
 
     def _works(self, token: AccessToken, share: Share, deadline: float) -> bool:
         """Tell whether a read passes with a token. One that cannot be tried counts as refused."""

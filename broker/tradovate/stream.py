@@ -138,7 +138,8 @@ class UserStream:
 
     def _refused(self, token: AccessToken) -> Ended:
         """Get another token than one that was refused, unless it was such another one itself."""
-        if self._replacement is not None and self._replacement.value == token.value:
+        is_replacement = self._replacement is not None and self._replacement.value == token.value
+        if is_replacement and self._session.is_own(token):
             self._replacement = None
             return Ended("a new token was refused too", REFUSED_WAIT_S)
         self._replacement = self._session.replace_token(token, self._deadline())

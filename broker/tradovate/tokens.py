@@ -72,6 +72,7 @@ class Tokens:
         self._lock = threading.Lock()
         self._token: AccessToken | None = None
         self._next_try: datetime | None = None
+        self._own = ""
 
     def usable(self, deadline: float, share: Share) -> AccessToken:
         """Return a token that works by its word, renewed a quarter of an hour before its end."""
@@ -104,6 +105,7 @@ class Tokens:
                 if token is None or not self._is_newer(token, old):
                     with self._counted(share):
                         token = self._get(old, deadline, why)
+                    self._own = token.value
                     self._store.save(self._login, token)
             self._token = token
             return token
@@ -116,8 +118,13 @@ class Tokens:
                 if token is None or not self._is_fresh(token):
                     with self._counted(Share.ORDER):
                         token = self._log_in(deadline)
+                    self._own = token.value
                     self._store.save(self._login, token)
             self._token = token
+
+    def is_own(self, token: AccessToken) -> bool:
+        """Tell whether this process got a token itself."""
+        return token.value == self._own
 
     @contextmanager
     def _counted(self, share: Share) -> Iterator[None]:

@@ -243,6 +243,19 @@ def test_401_with_a_refused_renewal_logs_in_once(script: Script, tokens: MemoryT
     assert tokens.tokens[KEY].value == "token-2"
 
 
+def test_token_of_another_process_that_died_too_is_replaced_in_the_same_call(
+    script: Script, tokens: MemoryTokens
+) -> None:
+    client = connect(script, tokens)
+    client.accounts(timeout_s=1)
+    tokens.tokens[KEY] = AccessToken("dead too", script.clock.now() + timedelta(minutes=80))
+    script.on(LIST, accept_only("token-2", [])).on(RENEW, denied("Expired Access Token"))
+
+    client.accounts(timeout_s=1)
+
+    assert [request.token for request in script.sent(LIST)] == ["token-1", "token-1", "dead too", "token-2"]
+
+
 def test_401_for_ever_ends_after_one_renewal_and_one_login(script: Script) -> None:
     script.on(LIST, denied()).on(RENEW, denied())
 

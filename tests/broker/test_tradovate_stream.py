@@ -215,6 +215,25 @@ def test_new_token_refused_too_is_left_alone_for_a_quarter_of_an_hour() -> None:
     assert len(script.sent(LOGIN)) + len(script.sent(RENEW)) == 2
 
 
+def test_replacement_that_another_process_got_and_lost_is_replaced_at_once() -> None:
+    script, tokens = Script(), MemoryTokens()
+    began = script.clock.monotonic()
+
+    def refuse_and_share(peer: Peer) -> None:
+        (login,) = tokens.tokens
+        tokens.tokens[login] = AccessToken("dead too", script.clock.now() + timedelta(minutes=80))
+        refuse_token(peer)
+
+    with (
+        socket_server(refuse_and_share, refuse_token, let_in_and_stay) as server,
+        following(server, script, tokens) as (changes, _),
+    ):
+        assert next_said(changes) == Connected()
+
+    assert server.tokens() == ["token-1", "dead too", "token-2"]
+    assert script.clock.monotonic() - began < 10
+
+
 def test_token_refused_again_after_a_quarter_of_an_hour_is_replaced() -> None:
     script = Script()
     with (
