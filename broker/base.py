@@ -330,6 +330,10 @@ class Broker(Protocol):
         """
         ...
 
+    def for_orders(self) -> Self:
+        """Return this broker for what an order hangs on, which comes first when requests run short."""
+        ...
+
     def for_refresh(self) -> Self:
         """Return this broker for questions that come last when the login's requests run short."""
         ...

@@ -341,6 +341,9 @@ class FakeBroker:
         while self.hints and not stop.is_set():
             yield self.hints.pop(0)
 
+    def for_orders(self) -> Self:
+        return self
+
     def for_refresh(self) -> Self:
         return self
 

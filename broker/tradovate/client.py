@@ -137,10 +137,18 @@ class TradovateBroker(Placing, Looking, Managing):
 
         return UserStream(self._socket_url, self._session, monotonic=self._monotonic).changes(stop)
 
+    def for_orders(self) -> Self:
+        """Return this client for what an order hangs on, which comes first when requests run short."""
+        return self._with_share(Share.ORDER)
+
     def for_refresh(self) -> Self:
         """Return this client for questions that come last when the login's requests run short."""
+        return self._with_share(Share.REFRESH)
+
+    def _with_share(self, share: Share) -> Self:
         view = copy(self)
-        view.share = Share.REFRESH
+        view.share = share
+        view._contracts = self._contracts.asked_by(view)
         return view
 
     def close(self) -> None:

@@ -4,7 +4,9 @@ Rows that never change are read once. Which month is the front one changes: that
 """
 
 from collections.abc import Callable
+from copy import copy
 from datetime import datetime, timedelta
+from typing import Self
 
 from broker.base import BrokerContract, BrokerRefused
 from broker.tradovate.calls import Calls
@@ -32,6 +34,12 @@ class ContractBook:
         self._products: dict[str | int, Product] = {}
         self._maturities: dict[int, tuple[datetime, ContractMaturity]] = {}
         self._fronts: dict[str, tuple[datetime, BrokerContract]] = {}
+
+    def asked_by(self, calls: Calls) -> Self:
+        """Return this book, with what it remembers, for questions that other calls pay for."""
+        book = copy(self)
+        book._calls = calls
+        return book
 
     def front(self, root: str, deadline: float) -> BrokerContract:
         """GET /product/find, /contractMaturity/deps, /contract/deps"""

@@ -22,7 +22,7 @@ from tests.bench.broker import ACCOUNTS
 PAIRS, WINDOW, WARM_UP = 30, 20, 60
 CONCURRENCY = ACCOUNTS
 # What one trading alert costs; tests/tradedesk/test_counts.py pins the same figures.
-COMMITS, REDIS_ROUND_TRIPS, BROKER_REQUESTS = 3, 4, 3
+COMMITS, REDIS_ROUND_TRIPS, BROKER_REQUESTS = 3, 3, 3
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.base import BrokerThrottled
+from broker.base import BrokerRefused, BrokerThrottled
 from broker.logins import Share
 from broker.tradovate.budget import BLOCK, BLOCK_LASTS_S, WAIT_S, Budget
 from tests.broker.wire import LOGIN, PLACE, Clock, MemoryTokens, Script, connect, market_order
@@ -55,6 +55,26 @@ def test_order_is_refused_only_when_all_is_used_up(script: Script) -> None:
         broker.submit(market_order(), timeout_s=1)
 
     assert len(script.sent(PLACE)) == 2
+
+
+def test_reads_that_an_order_hangs_on_go_while_other_reads_wait(script: Script) -> None:
+    broker = connect(script, with_left(100, 0, 0))
+
+    broker.for_orders().accounts(timeout_s=1)
+    with pytest.raises(BrokerThrottled):
+        broker.accounts(timeout_s=1)
+
+    assert script.paths() == [LOGIN, LIST]
+
+
+def test_contract_that_an_order_hangs_on_is_read_while_other_reads_wait(script: Script) -> None:
+    broker = connect(script, with_left(100, 0, 0))
+    script.on("/contract/find", httpx.Response(404))
+
+    with pytest.raises(BrokerRefused):
+        broker.for_orders().contract_by_name("MESZ6", timeout_s=1)
+
+    assert script.paths() == [LOGIN, "/contract/find"]
 
 
 def test_refresh_without_budget_leaves_reads_alone(script: Script) -> None:

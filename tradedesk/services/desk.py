@@ -22,6 +22,10 @@ class Link:
     broker: Broker
     account: BrokerAccount
 
+    def for_orders(self) -> "Link":
+        """Return this link for what an order hangs on: it comes first when a login's requests run short."""
+        return Link(self.broker.for_orders(), self.account)
+
 
 class Links(Protocol):
     def __call__(self, account: Account, *, timeout_s: float) -> Link:

@@ -117,7 +117,7 @@ def _round(
     result.positions, is_flat = [], True
     for account in sorted(accounts, key=lambda account: account.name in unread):
         try:
-            link = desk.link(account, timeout_s=deadline.left_s(READ_TIMEOUT_S))
+            link = desk.link(account, timeout_s=deadline.left_s(READ_TIMEOUT_S)).for_orders()
             found = close_account(desk, link, account, wish, only, deadline)
         except (BrokerError, Busy, Unreadable) as error:
             log.warning("flatten.unread", account=account.name, error=repr(error))

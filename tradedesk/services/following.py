@@ -163,7 +163,8 @@ class Follower:
         if may_be_on_its_way(self._desk, order):
             return False
         try:
-            settle(self._desk, self._desk.link(order.account, timeout_s=READ_TIMEOUT_S), order)
+            link = self._desk.link(order.account, timeout_s=READ_TIMEOUT_S).for_orders()
+            settle(self._desk, link, order)
         except (BrokerError, Busy, Unreadable, DatabaseError) as error:
             log.info("follow.not_settled", order=str(order.id), error=repr(error))
             question.until = question.told + GIVE_UP_FAILING_AFTER_S

@@ -142,7 +142,7 @@ def _orders(desk: Desk) -> Iterator[Row]:
     for order in left:
         subject = f"{order} {order.client_order_id}"
         try:
-            settle(desk, desk.link(order.account, timeout_s=READ_TIMEOUT_S), order)
+            settle(desk, desk.link(order.account, timeout_s=READ_TIMEOUT_S).for_orders(), order)
         except (BrokerError, Busy, Unreadable, DatabaseError) as error:
             log.warning("recovery.order", order=str(order.id), error=repr(error))
             yield Row("order", subject, str(error) or "busy", still_open=True)
@@ -156,7 +156,7 @@ def _legs(desk: Desk) -> Iterator[Row]:
     bots = Bot.objects.filter(pk__in=left.values("bot"))
     for bot in bots.select_related("account", "instrument", "strategy__instrument"):
         try:
-            link = desk.link(bot.account, timeout_s=READ_TIMEOUT_S)
+            link = desk.link(bot.account, timeout_s=READ_TIMEOUT_S).for_orders()
             ended = legs.settle_ended(desk, link, bot)
         except (BrokerError, Busy, Unreadable, DatabaseError) as error:
             log.warning("recovery.legs", bot=bot.slug, error=repr(error))

@@ -44,7 +44,7 @@ def roll(desk: Desk, incident: Incident, *, reason: str, by: str, source_address
     if incident.kind != IncidentKind.ROLL_DUE or bot is None or incident.closed_at is not None:
         raise CannotRoll("There is no position to roll.")
     note(by, "roll", f"bot {bot}", {"incident": str(incident.id)}, reason, source_address, desk.now())
-    the_roll = _Roll(desk, desk.link(bot.account, timeout_s=READ_TIMEOUT_S), bot, incident)
+    the_roll = _Roll(desk, desk.link(bot.account, timeout_s=READ_TIMEOUT_S).for_orders(), bot, incident)
     the_roll.close()
     opening = the_roll.open()
     if opening.status == OrderStatus.FILLED:

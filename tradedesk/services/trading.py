@@ -320,7 +320,9 @@ class _Turn:
     def _look(self) -> tuple[Link | None, BrokerView | None]:
         """Return the link and what the broker holds and would trade; None for what could not be read."""
         try:
-            link = self.desk.link(self.bot.account, timeout_s=self.deadline.left_s(READ_TIMEOUT_S))
+            link = self.desk.link(
+                self.bot.account, timeout_s=self.deadline.left_s(READ_TIMEOUT_S)
+            ).for_orders()
             return link, positions.view_of(link, self.bot.instrument, self.deadline)
         except BrokerError as error:
             log.warning("broker.unread", bot=self.bot.slug, error=str(error))
