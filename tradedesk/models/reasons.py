@@ -86,6 +86,7 @@ class Reason(TextChoices):
 
     FLATTEN = "FLATTEN", "A person asked to close the position."
     ADOPTED = "ADOPTED", "A person adopted the broker's position."
+    POSITION_LEFT = "POSITION_LEFT", "A position was held that the strategy had left before this event."
     STOP_FILLED = "STOP_FILLED", "The protective stop closed the position."
     TARGET_FILLED = "TARGET_FILLED", "The target closed the position."
     STOP_MISSING = "STOP_MISSING", "The position had no stop at the broker any more, so it was closed."
@@ -149,6 +150,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.NOT_REACHED: "Nothing to do. Recovery decides it and honours the age rule.",
     Reason.FLATTEN: "Nothing to do. The next colour change enters.",
     Reason.ADOPTED: "Nothing to do. The next colour change enters.",
+    Reason.POSITION_LEFT: "Nothing to do. An exit that was refused or failed earlier is made up for.",
     Reason.STOP_FILLED: "Nothing to do. The next colour change enters.",
     Reason.TARGET_FILLED: "Nothing to do. The next colour change enters.",
     Reason.STOP_MISSING: "Find out at the broker what became of the stop. The next colour change enters.",

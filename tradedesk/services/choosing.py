@@ -72,7 +72,9 @@ def choose(
             memory = stood_down(memory, alert, code)
         return Choice(code, memory, detail={"figures": figures})
     if target is Direction.NONE:
-        return _close(view, facts, memory, reason, {}, target)
+        # Whatever the event says of the trend, it is not why a position goes that had no place before it.
+        was_left = snapshot.state.position is Direction.NONE
+        return _close(view, facts, memory, Reason.POSITION_LEFT if was_left else reason, {}, target)
     checks = gate.opening_checks(replace(facts, order=quantity))
     refusal = gate.refusal(checks)
     if refusal is None and view is not None and view.to_trade is not None:

@@ -51,7 +51,7 @@ def recover(desk: Desk, *, wait_s: float = 0.0) -> Recovered:
     not reconciled since the start are first, for openings wait for that.
     """
     deadline = desk.deadline(wait_s)
-    reconcile_each(desk, _unreconciled(desk))
+    unread = reconcile_each(desk, _unreconciled(desk)).unread
     settled = {row.subject: row for row in _orders(desk)}
     legs_settled = list(_legs(desk))
     for pause in ASK_AGAIN_AFTER_S:
@@ -59,7 +59,8 @@ def recover(desk: Desk, *, wait_s: float = 0.0) -> Recovered:
             break
         desk.sleep(deadline.left_s(pause))
         settled |= {row.subject: row for row in _orders(desk)}
-    return Recovered([*settled.values(), *legs_settled, *_alerts(desk)])
+    not_reconciled = [Row("account", name, str(error), still_open=True) for name, error in unread.items()]
+    return Recovered([*not_reconciled, *settled.values(), *legs_settled, *_alerts(desk)])
 
 
 def _unreconciled(desk: Desk) -> list[Account]:
