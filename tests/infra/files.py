@@ -81,7 +81,8 @@ def _content(text: str) -> Body:
 
 def blocks(body: Body, name: str) -> list[Body]:
     """Return the nested blocks of a name."""
-    return body.get(name, [])
+    found: list[Body] = body.get(name, [])
+    return found
 
 
 def block(body: Body, name: str) -> Body:

@@ -31,7 +31,7 @@ def findings(config: Config) -> Iterator[str]:
 def _addresses(config: Config) -> Iterator[str]:
     if config.locals.get("tradingview_addresses") != ADDRESSES:
         yield "gateway: the addresses are not TradingView's"
-    statements = {statement.get("sid"): statement for statement in config.policy("gateway")}
+    statements = {statement["sid"]: statement for statement in config.policy("gateway")}
     if statements.keys() != SOURCES.keys() or not config.resource("aws_api_gateway_rest_api_policy", "desk"):
         yield "gateway: lets in others than alerts and people"
     for name, statement in statements.items():

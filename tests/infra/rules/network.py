@@ -1,7 +1,7 @@
 """Who may talk to whom, and what lies where."""
 
 from collections.abc import Iterator
-from ipaddress import ip_network
+from ipaddress import IPv4Network
 
 from tests.infra.files import Body, Config, block, is_expression
 
@@ -69,10 +69,10 @@ def _said(talk: Talk) -> str:
 
 
 def _places(config: Config) -> Iterator[str]:
-    network = ip_network(config.resource("aws_vpc", "desk").get("cidr_block", ANYWHERE))
+    network = IPv4Network(config.resource("aws_vpc", "desk").get("cidr_block", ANYWHERE))
     for name, subnet in config.of_type("aws_subnet").items():
         cidr = subnet.get("cidr_block", ANYWHERE)
-        if not is_expression(cidr) and not ip_network(cidr).subnet_of(network):
+        if not is_expression(cidr) and not IPv4Network(cidr).subnet_of(network):
             yield f"network: subnet {name} lies outside the VPC"
         if subnet.get("map_public_ip_on_launch"):
             yield f"network: subnet {name} gives out public addresses"
