@@ -1,8 +1,7 @@
 # Terraform owns the gateway, Zappa the function behind it: the address in TradingView survives every deploy.
 resource "aws_api_gateway_rest_api" "desk" {
-  name                     = local.desk
-  binary_media_types       = ["*/*"]
-  minimum_compression_size = "1024"
+  name               = local.desk
+  binary_media_types = ["*/*"]
 
   endpoint_configuration {
     types = ["REGIONAL"]

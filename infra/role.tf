@@ -47,8 +47,13 @@ data "aws_iam_policy_document" "desk" {
   }
 
   statement {
-    sid       = "JoinNetwork"
-    actions   = ["ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"]
+    sid = "JoinNetwork"
+    actions = [
+      "ec2:CreateNetworkInterface",
+      "ec2:DeleteNetworkInterface",
+      "ec2:AssignPrivateIpAddresses",
+      "ec2:UnassignPrivateIpAddresses",
+    ]
     resources = ["arn:aws:ec2:${var.region}:${var.account_id}:*/*"]
   }
 

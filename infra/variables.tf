@@ -88,12 +88,22 @@ variable "redis_node_type" {
   description = "Size of the Redis node."
   type        = string
   default     = "cache.t3.small"
+
+  validation {
+    condition     = can(regex("^cache\\.(t3|t4g|m7g|r7g)\\.(micro|small|medium|large)$", var.redis_node_type))
+    error_message = "Use a node type such as cache.t3.small."
+  }
 }
 
 variable "database_instance_class" {
   description = "Size of the database."
   type        = string
   default     = "db.t4g.micro"
+
+  validation {
+    condition     = can(regex("^db\\.(t4g|m7g|r7g)\\.(micro|small|medium|large)$", var.database_instance_class))
+    error_message = "Use an instance class such as db.t4g.micro."
+  }
 }
 
 variable "database_multi_az" {

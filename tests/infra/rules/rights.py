@@ -20,6 +20,8 @@ NEEDS = {
         "sns:Publish",
         "ec2:CreateNetworkInterface",
         "ec2:DeleteNetworkInterface",
+        "ec2:AssignPrivateIpAddresses",
+        "ec2:UnassignPrivateIpAddresses",
         "ec2:DescribeNetworkInterfaces",
         "ec2:DescribeSubnets",
     },
