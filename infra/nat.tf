@@ -46,7 +46,7 @@ resource "aws_instance" "nat" {
   source_dest_check           = false
 
   # The fixed address arrives while the package is fetched and breaks that off, hence the second try.
-  user_data = <<-EOT
+  user_data                   = <<-EOT
     #!/bin/bash
     set -eu
     echo net.ipv4.ip_forward=1 > /etc/sysctl.d/90-nat.conf
@@ -57,6 +57,7 @@ resource "aws_instance" "nat" {
     service iptables save
     systemctl enable --now iptables
   EOT
+  user_data_replace_on_change = true
 
   launch_template {
     id = aws_launch_template.nat[0].id
