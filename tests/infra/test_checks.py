@@ -4,7 +4,8 @@ import hcl2
 import pytest
 
 from tests.infra.checks import findings
-from tests.infra.faults import FAULTS, Fault
+from tests.infra.fault import Fault
+from tests.infra.faults import FAULTS
 from tests.infra.files import INFRA, parse, read
 
 SECRET = {"secret_key", "database_password", "redis_token"}

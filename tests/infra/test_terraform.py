@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.infra.faults import FAULTS, Fault
+from tests.infra.fault import Fault
+from tests.infra.faults import FAULTS
 from tests.infra.files import parse, read
 from tests.infra.terraform import Outcome, Terraform, finish, planned
 
