@@ -41,4 +41,27 @@ FAULTS = {
         'lambda/${local.desk}"',
         "log group function: kept for ever",
     ),
+    "worldwide endpoint": Fault("gateway.tf", '"REGIONAL"', '"EDGE"', "gateway: not regional"),
+    "gateway without the role": Fault(
+        "gateway.tf", "aws_iam_role.desk.arn", "aws_iam_role.gateway_logs.arn", "gateway: may not invoke"
+    ),
+    "a third way in": Fault("gateway_limits.tf", '"People"', '"Everyone"', "gateway: lets in others"),
+    "panel open unless told": Fault(
+        "variables.tf",
+        'the only wall."\n  type        = list(string)\n',
+        'the only wall."\n  type        = list(string)\n  default     = ["0.0.0.0/0"]\n',
+        "gateway: nobody had to say",
+    ),
+    "programs without a limit": Fault(
+        "gateway_limits.tf",
+        "  throttle_settings {\n    rate_limit  = 10\n    burst_limit = 20\n  }\n",
+        "",
+        "gateway: programs are not limited",
+    ),
+    "tokens in traces": Fault(
+        "gateway.tf",
+        "stage_name    = var.stage",
+        "stage_name    = var.stage\n  xray_tracing_enabled = true",
+        "gateway: traces would hold tokens",
+    ),
 }

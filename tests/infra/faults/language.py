@@ -46,4 +46,22 @@ FAULTS = {
     "one of many": Fault(
         "nat.tf", "aws_nat_gateway.desk[0].id", "aws_nat_gateway.desk.id", "aws_nat_gateway.desk: is many"
     ),
+    "unknown type": Fault(
+        "logs.tf",
+        '"aws_cloudwatch_log_group" "worker"',
+        '"aws_cloudwatch_logs" "worker"',
+        "aws_cloudwatch_logs.worker: type not in schema.json",
+    ),
+    "text for a switch": Fault(
+        "database.tf",
+        "copy_tags_to_snapshot      = true",
+        'copy_tags_to_snapshot      = "yes"',
+        "aws_db_instance.desk: copy_tags_to_snapshot takes a bool",
+    ),
+    "truth for a number": Fault(
+        "redis.tf",
+        "port                 = 6379",
+        "port = true",
+        "aws_elasticache_replication_group.desk: port takes",
+    ),
 }

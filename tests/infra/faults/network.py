@@ -55,4 +55,34 @@ FAULTS = {
     "instance credentials for the asking": Fault(
         "nat.tf", '"required"', '"optional"', "network: the NAT instance gives out"
     ),
+    "rule of another kind": Fault(
+        "security_groups.tf",
+        REDIS_RULE,
+        'resource "aws_security_group_rule" "redis" {',
+        "network: aws_security_group_rule.redis is not read",
+    ),
+    "rule inside a group": Fault(
+        "security_groups.tf",
+        'description = "Redis"',
+        'description = "Redis"\n  ingress     = []',
+        "network: aws_security_group.redis has rules of its own",
+    ),
+    "default group with rules": Fault(
+        "security_groups.tf",
+        '"closed" {\n  vpc_id = aws_vpc.desk.id',
+        '"closed" {\n  vpc_id = aws_vpc.desk.id\n  ingress = []',
+        "network: the default security group is not closed",
+    ),
+    "every port": Fault(
+        "security_groups.tf",
+        'carry notices"\n  ip_protocol       = "tcp"',
+        'carry notices"\n  ip_protocol       = "-1"',
+        "network: desk egress 0 every port is not allowed",
+    ),
+    "public addresses for all": Fault(
+        "network.tf",
+        "count.index + 10)",
+        "count.index + 10)\n  map_public_ip_on_launch = true",
+        "network: subnet private gives out public addresses",
+    ),
 }

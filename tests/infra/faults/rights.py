@@ -46,4 +46,22 @@ FAULTS = {
         "AdministratorAccess",
         "aws_iam_role_policy_attachment.gateway_logs: a policy that",
     ),
+    "a resource beside everything": Fault(
+        "role.tf",
+        "[aws_sns_topic.alarms.arn]",
+        '[aws_sns_topic.alarms.arn, "*"]',
+        "policy desk: names resources beside *",
+    ),
+    "everything but": Fault(
+        "role.tf",
+        'actions   = ["sns:Publish"]',
+        'not_actions = ["sns:Subscribe"]',
+        "policy desk: allows by exception",
+    ),
+    "a user with a key": Fault(
+        "role.tf",
+        "locals {",
+        'resource "aws_iam_access_key" "desk" {\n  user = "desk"\n}\n\nlocals {',
+        "aws_iam_access_key.desk: not read",
+    ),
 }

@@ -88,4 +88,14 @@ FAULTS = {
         "block_public_policy     = false",
         "bucket packages: open",
     ),
+    "unencrypted bucket": Fault(
+        "packages.tf",
+        '"aws_s3_bucket_server_side_encryption_configuration" "packages"',
+        '"aws_s3_bucket_server_side_encryption_configuration" "other"',
+        "bucket packages: not encrypted",
+    ),
+    "bucket without TLS": Fault(
+        "packages.tf", '"aws:SecureTransport"', '"aws:SourceIp"', "bucket packages: reachable without TLS"
+    ),
+    "key shown": Fault("outputs.tf", "  sensitive   = true\n", "", "output api_key: shown to everyone"),
 }

@@ -32,4 +32,8 @@ FAULTS = {
     "alarms to nobody": Fault(
         "alarms.tf", "  alarm_actions = [aws_sns_topic.alarms.arn]\n", "", "alarms: reach nobody"
     ),
+    "namespace of another": Fault("metrics.tf", '"TradeDesk"', '"Desk"', "metrics: the namespace is another"),
+    "statistic misspelt": Fault(
+        "alarms.tf", '"p95", above = 2500', '"p59", above = 2500', "alarms: gateway_latency cannot"
+    ),
 }

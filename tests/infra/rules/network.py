@@ -42,16 +42,17 @@ def findings(config: Config) -> Iterator[str]:
 
 def _talks(config: Config) -> Iterator[Talk]:
     for direction in ("ingress", "egress"):
-        for name, rule in config.of_type(f"aws_vpc_security_group_{direction}_rule").items():
+        for rule in config.of_type(f"aws_vpc_security_group_{direction}_rule").values():
+            group = _group(rule["security_group_id"])
             if rule.get("ip_protocol") != "tcp" or rule.get("from_port") != rule.get("to_port"):
-                yield name, direction, 0, "every port"
+                yield group, direction, 0, "every port"
                 continue
             peer = (
                 rule.get("referenced_security_group_id")
                 or rule.get("cidr_ipv4")
                 or str(rule.get("cidr_ipv6"))
             )
-            yield _group(rule["security_group_id"]), direction, rule["from_port"], _bare(peer)
+            yield group, direction, rule["from_port"], _bare(peer)
 
 
 def _group(expression: str) -> str:
