@@ -3,9 +3,7 @@ import pytest
 from tests.infra.terraform import Terraform, find
 
 FOUND = find()
-NOT_RUN = (
-    "infra/: terraform or its AWS provider is not on this machine: fmt, init, validate and plan were NOT run"
-)
+NOT_RUN = "infra/: terraform or its AWS provider is not on this machine: fmt, init and plan were NOT run"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -70,24 +70,20 @@ class Terraform:
             f'provider_installation {{\n  filesystem_mirror {{\n    path = "{self.mirror}"\n  }}\n}}\n'
         )
 
-    def start(self, folder: Path, *words: str) -> subprocess.Popen[str]:
-        """Start a command in a folder."""
+    def run(self, folder: Path, *words: str) -> Outcome:
+        """Return what came of a command in a folder."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("TF_", "AWS_"))}
-        environment = {**kept, **SECRETS, "TF_CLI_CONFIG_FILE": str(folder / "terraform.rc")}
-        return subprocess.Popen(
+        done = subprocess.run(
             [self.program, *words],
             cwd=folder,
-            env=environment,
+            env={**kept, **SECRETS, "TF_CLI_CONFIG_FILE": str(folder / "terraform.rc")},
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            timeout=300,
+            check=False,
         )
-
-
-def finish(process: subprocess.Popen[str]) -> Outcome:
-    """Return what came of a command."""
-    output, _ = process.communicate(timeout=300)
-    return Outcome(process.returncode, output)
+        return Outcome(done.returncode, done.stdout)
 
 
 def find() -> Terraform | None:
