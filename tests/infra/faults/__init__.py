@@ -1,0 +1,10 @@
+"""Faults by name, in modules named as what finds them."""
+
+from tests.infra.fault import Fault
+from tests.infra.faults import gateway, language, network, rights, stores, watching
+
+FAULTS: dict[str, Fault] = {
+    name: fault
+    for module in (language, network, stores, rights, gateway, watching)
+    for name, fault in module.FAULTS.items()
+}
