@@ -1,0 +1,35 @@
+from datetime import UTC, datetime
+
+import time_machine
+
+from tests.fakes import START, FakeClock
+
+# What sleeps at least oversleeps this long, so that a wait of seconds is a few looks and not hundreds.
+SHORTEST_SLEEP_S = 0.1
+
+
+class SimulatedClock(FakeClock):
+    """A clock that moves only when someone sleeps or waits, and takes the whole process's wall clock along."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._traveller = time_machine.travel(START, tick=False)
+        self._coordinates = self._traveller.start()
+
+    def advance(self, seconds: float) -> None:
+        super().advance(seconds)
+        self._coordinates.shift(seconds)
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(max(seconds, SHORTEST_SLEEP_S))
+
+    def stop(self) -> None:
+        self._traveller.stop()
+
+    def since_start(self) -> float:
+        """Return the seconds since the story began."""
+        return (self.now() - START).total_seconds()
+
+
+def moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(START.timestamp() + seconds, UTC)

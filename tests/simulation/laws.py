@@ -1,0 +1,222 @@
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Q
+
+from broker.paper.rows import OrdStatus
+from strategy.machine import fold, memory_of
+from strategy.types import Direction, Memory, StandDown
+from tests.builders import LONG_AGO
+from tradedesk.models import (
+    Alert,
+    AlertOutcome,
+    Bot,
+    Decision,
+    Fill,
+    Incident,
+    IncidentKind,
+    Order,
+    OrderPurpose,
+    OrderStatus,
+    TradingMode,
+)
+from tradedesk.services.signals import event_of, refusal_of_alert
+from tradedesk.services.trading_state import scopes_of
+from tradedesk.stores.positions import Snapshot, _keys, stored
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+OPENINGS = (OrderPurpose.OPEN, OrderPurpose.REVERSE)
+ENDS = {
+    OrdStatus.FILLED: OrderStatus.FILLED,
+    OrdStatus.CANCELED: OrderStatus.CANCELLED,
+    OrdStatus.REJECTED: OrderStatus.REJECTED,
+}
+# A position that was read so long before a person traded may size an order that was claimed afterwards.
+READ_BEFORE = timedelta(seconds=10)
+
+
+class LawBroken(AssertionError):
+    """The desk did what it must never do."""
+
+
+class Laws:
+    """What must hold at every order that arrives, after every step, and once everything is quiet."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self._arrived: dict[str, Order] = {}
+        self._openings: Counter[UUID] = Counter()
+        self._broken: list[str] = []
+        # What calls of the kill switch returned, by scope, and which alerts were answered 200.
+        self.switched: dict[str, TradingMode] = {}
+        self.answered: set[str] = set()
+        self.traded_by_hand: dict[int, datetime] = {}
+
+    def order_arrives(self, body: dict[str, Any], *, late: bool) -> None:
+        """Look at an order that reaches the broker, before it is taken in."""
+        with self._world.database.unwatched():
+            name = body["clOrdId"]
+            if connection.in_atomic_block:
+                self._break(f"{name} was sent inside a transaction")
+            row = Order.objects.select_related("bot", "account").filter(client_order_id=name).first()
+            if row is None:
+                self._break(f"{name} arrives without an intent")
+                return
+            if name in self._arrived:
+                self._break(f"{name} arrives twice")
+            self._arrived[name] = row
+            if (row.contract, row.quantity) != (body["symbol"], body["orderQty"]):
+                self._break(f"{name} is not what was intended: {body}")
+            self._look_at_openings(row)
+            if not late:
+                self._look_at_switch(row)
+            self._look_at_size(row, body["accountId"])
+
+    def after_step(self) -> None:
+        """Raise LawBroken unless everything holds that holds at any time."""
+        with self._world.database.unwatched():
+            self._raise_broken()
+            for bot in self._world.bots:
+                self._look_at_memory(bot)
+                self._look_at_held(bot)
+            self._look_at_fills()
+            known = Alert.objects.filter(pk__in=self.answered).count()
+            self._require(known == len(self.answered), "an answered alert is not stored")
+            self._raise_broken()
+
+    def when_quiet(self) -> None:
+        """Raise LawBroken unless everything is settled or an open incident says why not."""
+        self.after_step()
+        with self._world.database.unwatched():
+            accepted = Alert.objects.filter(outcome=AlertOutcome.ACCEPTED).count()
+            decided = Decision.objects.count()
+            self._require(
+                decided == accepted * len(self._world.bots), f"{accepted} alerts, {decided} decisions"
+            )
+            for order in Order.objects.select_related("bot"):
+                self._look_at_end(order)
+            for bot in self._world.bots:
+                self._look_at_end_of(bot)
+            self._raise_broken()
+
+    def _look_at_openings(self, row: Order) -> None:
+        if row.purpose in OPENINGS and row.decision_id is not None:
+            self._openings[row.decision_id] += 1
+            self._require(self._openings[row.decision_id] == 1, f"{row} opens for one event again")
+
+    def _look_at_switch(self, row: Order) -> None:
+        for scope in scopes_of(row.account, row.bot):
+            mode = self.switched.get(scope)
+            if row.purpose == OrderPurpose.FLATTEN or mode is None:
+                continue
+            is_let_through = mode is TradingMode.REDUCING and row.purpose not in OPENINGS
+            self._require(is_let_through, f"{row} ({row.purpose}) arrives after {mode} of {scope} returned")
+
+    def _look_at_size(self, row: Order, account_id: int) -> None:
+        """No order of the desk takes the account past the bot's limit, and no closing past zero."""
+        assert row.bot is not None
+        venue = self._world.venue
+        before = venue.held(account_id) + venue.working_quantity(account_id)
+        after = before + row.signed_quantity
+        traded_at = self.traded_by_hand.get(account_id, LONG_AGO)
+        if row.sent_at is None or traded_at > row.sent_at - READ_BEFORE:
+            return
+        figures = f"{row} ({row.purpose}) with {before:+d} held or at work"
+        if row.purpose in OPENINGS:
+            self._require(abs(after) <= row.bot.position_limit, f"{figures} goes past the limit")
+        else:
+            self._require(abs(after) < abs(before) and after * before >= 0, f"{figures} does not close")
+
+    def _look_at_memory(self, bot: Bot) -> None:
+        """The state is what the stored alerts and the stand-downs fold to, in the database and in Redis."""
+        snapshot = stored(bot.id)
+        decided = Decision.objects.filter(bot=bot).select_related("alert")
+        facts = [row.alert for row in decided if refusal_of_alert(row.alert, bot.strategy) is None]
+        stand_downs = [entry for entry in snapshot.memory.entries if isinstance(entry, StandDown)]
+        replayed = memory_of([*map(event_of, facts), *stand_downs])
+        self._require(replayed == snapshot.memory, f"{bot}: replayed {replayed}, stored {snapshot.memory}")
+        self._require(
+            derived(replayed) == fold(replayed).position, f"{bot}: the fold is not the reference fold"
+        )
+        text = self._world.redis.client.get(_keys(bot.id)[1])
+        copy = Snapshot.from_json(bot.id, text) if text else None
+        if copy is not None:
+            is_older = copy.version < snapshot.version
+            is_same = copy.version == snapshot.version and copy.to_json() == snapshot.to_json()
+            self._require(is_older or is_same, f"{bot}: Redis has {copy}, the database {snapshot}")
+
+    def _look_at_held(self, bot: Bot) -> None:
+        account_id = self._world.venue.account_id(bot.account.broker_account)
+        held = self._world.venue.held(account_id)
+        if account_id not in self.traded_by_hand:
+            self._require(abs(held) <= bot.position_limit, f"{bot} holds {held}, past its limit")
+
+    def _look_at_fills(self) -> None:
+        ours = Fill.objects.values_list("broker_fill_id", "order__broker_order_id", "side", "quantity")
+        fills = self._world.venue.book.tables.fills
+        theirs = {(fill.id, fill.order_id, fill.action.upper(), fill.qty) for fill in fills}
+        self._require(set(ours) <= theirs, f"fills booked that the broker does not know: {set(ours) - theirs}")
+
+    def _look_at_end(self, order: Order) -> None:
+        """An order that arrived ended as it did at the broker; one that did not has an end of its own."""
+        at_broker = self._world.venue.order_of(order.client_order_id)
+        subject = Q(kind=IncidentKind.ORDER_UNCONFIRMED, subject=order.client_order_id)
+        if order.settled_at is None:
+            is_told = Incident.objects.filter(subject, closed_at=None).exists()
+            self._require(is_told, f"{order} ({order.status}) has no end and no incident")
+        elif at_broker is None:
+            is_fine = order.status in (OrderStatus.LOST, OrderStatus.DENIED, OrderStatus.REJECTED)
+            self._require(is_fine, f"{order} is {order.status} and never arrived")
+        else:
+            end = ENDS.get(at_broker.ord_status)
+            self._require(end == order.status, f"{order} is {order.status} here, {end} at the broker")
+            filled = self._world.venue.book.orders.filled(at_broker.id)
+            self._require(
+                order.filled_quantity == filled, f"{order}: {order.filled_quantity} of {filled} are booked"
+            )
+
+    def _look_at_end_of(self, bot: Bot) -> None:
+        """What is held is booked and is the target, or an open incident says why not."""
+        venue, snapshot = self._world.venue, stored(bot.id)
+        held, target = venue.held(venue.account_id(bot.account.broker_account)), snapshot.state.position
+        own = Q(bot=bot) | Q(bot=None, account=bot.account)
+        is_explained = Incident.objects.filter(own, closed_at=None).exists()
+        is_settled = held == snapshot.quantity and Direction.of(held) is target
+        figures = f"{bot}: the broker holds {held}, booked {snapshot.quantity}, target {target}"
+        self._require(is_settled or is_explained, f"{figures}, and no incident says why")
+
+    def _require(self, holds: bool, text: str) -> None:
+        if not holds:
+            self._break(text)
+
+    def _break(self, text: str) -> None:
+        self._world.note(f"LAW BROKEN: {text}")
+        self._broken.append(text)
+
+    def _raise_broken(self) -> None:
+        if self._broken:
+            raise LawBroken("; ".join(self._broken))
+
+
+def derived(memory: Memory) -> Direction:
+    """Return the target by the reference: sorted by effective time, crosses, then colours, then forced flats."""
+    position, color, waiting = Direction.NONE, None, False
+    for entry in memory.entries:
+        if isinstance(entry, StandDown):
+            position, waiting = Direction.NONE, False
+        elif entry.value in ("BLUE", "RED"):
+            if entry.value != color:
+                color, waiting = entry.value, False
+                position = Direction.LONG if color == "BLUE" else Direction.SHORT
+        elif color and (entry.value == "UP") == (color == "BLUE"):
+            if position is Direction.NONE and waiting:
+                position, waiting = (Direction.LONG if color == "BLUE" else Direction.SHORT), False
+        elif position is not Direction.NONE:
+            position, waiting = Direction.NONE, True
+    return position
+
