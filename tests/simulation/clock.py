@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from collections.abc import Callable
 
 import time_machine
 
@@ -9,16 +9,21 @@ SHORTEST_SLEEP_S = 0.1
 
 
 class SimulatedClock(FakeClock):
-    """A clock that moves only when someone sleeps or waits, and takes the whole process's wall clock along."""
+    """A clock that moves only when someone sleeps or waits, and takes the whole process's wall clock along.
+
+    `after_advance` lets happen what was due meanwhile.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._traveller = time_machine.travel(START, tick=False)
         self._coordinates = self._traveller.start()
+        self.after_advance: Callable[[], None] = lambda: None
 
     def advance(self, seconds: float) -> None:
         super().advance(seconds)
         self._coordinates.shift(seconds)
+        self.after_advance()
 
     def sleep(self, seconds: float) -> None:
         super().sleep(max(seconds, SHORTEST_SLEEP_S))
@@ -30,6 +35,3 @@ class SimulatedClock(FakeClock):
         """Return the seconds since the story began."""
         return (self.now() - START).total_seconds()
 
-
-def moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(START.timestamp() + seconds, UTC)

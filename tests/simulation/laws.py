@@ -14,6 +14,7 @@ from tradedesk.models import (
     Alert,
     AlertOutcome,
     Bot,
+    BotState,
     Decision,
     Fill,
     Incident,
@@ -25,6 +26,7 @@ from tradedesk.models import (
 )
 from tradedesk.services.signals import event_of, refusal_of_alert
 from tradedesk.services.trading_state import scopes_of
+from tradedesk.stores import rows
 from tradedesk.stores.positions import Snapshot, _keys, stored
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ class Laws:
         self._arrived: dict[str, Order] = {}
         self._openings: Counter[UUID] = Counter()
         self._broken: list[str] = []
+        self._seen: tuple[Any, ...] = ()
         # What calls of the kill switch returned, by scope, and which alerts were answered 200.
         self.switched: dict[str, TradingMode] = {}
         self.answered: set[str] = set()
@@ -82,11 +85,10 @@ class Laws:
         with self._world.database.unwatched():
             self._raise_broken()
             for bot in self._world.bots:
-                self._look_at_memory(bot)
                 self._look_at_held(bot)
-            self._look_at_fills()
-            known = Alert.objects.filter(pk__in=self.answered).count()
-            self._require(known == len(self.answered), "an answered alert is not stored")
+            if (seen := self._figures()) != self._seen:
+                self._seen = seen
+                self._look_at_rows()
             self._raise_broken()
 
     def when_quiet(self) -> None:
@@ -103,6 +105,28 @@ class Laws:
             for bot in self._world.bots:
                 self._look_at_end_of(bot)
             self._raise_broken()
+
+    def _figures(self) -> tuple[Any, ...]:
+        """Return what shows whether anything is new since the last look, in one short query."""
+        tables = (BotState, Decision, Fill)
+        columns = ("sum(version)", "count(*)", "count(*)")
+        parts = (
+            f"(SELECT {column} FROM {table._meta.db_table})"
+            for table, column in zip(tables, columns, strict=True)
+        )
+        ((*figures,),) = rows.read(rows.Statement(f"SELECT {', '.join(parts)}", []))
+        return *figures, len(self.answered), *(self._copy(bot) for bot in self._world.bots)
+
+    def _look_at_rows(self) -> None:
+        for bot in self._world.bots:
+            self._look_at_memory(bot)
+        self._look_at_fills()
+        known = Alert.objects.filter(pk__in=self.answered).count()
+        self._require(known == len(self.answered), "an answered alert is not stored")
+
+    def _copy(self, bot: Bot) -> Any:
+        """Return the text that Redis has of a bot."""
+        return self._world.redis.client.get(_keys(bot.id)[1])
 
     def _look_at_openings(self, row: Order) -> None:
         if row.purpose in OPENINGS and row.decision_id is not None:
@@ -143,11 +167,11 @@ class Laws:
         self._require(
             derived(replayed) == fold(replayed).position, f"{bot}: the fold is not the reference fold"
         )
-        text = self._world.redis.client.get(_keys(bot.id)[1])
+        text = self._copy(bot)
         copy = Snapshot.from_json(bot.id, text) if text else None
         if copy is not None:
             is_older = copy.version < snapshot.version
-            is_same = copy.version == snapshot.version and copy.to_json() == snapshot.to_json()
+            is_same = copy.version == snapshot.version and copy == snapshot
             self._require(is_older or is_same, f"{bot}: Redis has {copy}, the database {snapshot}")
 
     def _look_at_held(self, bot: Bot) -> None:

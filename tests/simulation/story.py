@@ -22,7 +22,7 @@ from tradedesk.webhook.views import TradingViewWebhook
 
 # TradingView sends up to four times.
 MOST_TRIES = 4
-SCOPES = ("all", "all", "account:paper-1", "bot:mes-2")
+SCOPES = ("all", "all", "account:paper-1", "bot:mes-1")
 _post = TradingViewWebhook.as_view()
 _requests = APIRequestFactory()
 
@@ -48,19 +48,17 @@ class Story:
         world.interruptions = self._interrupt
 
     def tell(self) -> None:
-        """Begin with everything reconciled, let things happen, and end in quiet."""
+        """Let things happen, and end in quiet."""
         world = self._world
-        self._reconcile()
         world.brew()
         for _ in range(self._random.randint(6, 16)):
             self._step()
-            world.venue.deliver_delayed()
             world.laws.after_step()
         self._end_in_quiet()
         world.laws.when_quiet()
 
     def _step(self) -> None:
-        weights: dict[Callable[[], None], int] = {
+        weights: dict[Callable[[], object], int] = {
             self._close_bars: 30,
             self._deliver: 25,
             self._wait: 8,
@@ -82,7 +80,7 @@ class Story:
         step()
 
     def _interrupt(self, world: World) -> None:
-        acts: list[Callable[[], None]] = [
+        acts: list[Callable[[], object]] = [
             self._deliver,
             self._deliver,
             self._recover,
@@ -145,8 +143,10 @@ class Story:
         wait_s = self._random.choice([0.0, 0.0, 60.0])
         self._run("recover", lambda process: recover(process.desk, wait_s=wait_s))
 
-    def _reconcile(self) -> None:
-        self._run("reconcile", lambda process: reconcile_each(process.desk, Account.objects.all()))
+    def _reconcile(self) -> bool:
+        """Compare every account with the broker, and tell whether all was well."""
+        found = self._run("reconcile", lambda process: reconcile_each(process.desk, Account.objects.all()))
+        return found is not None and found.clean
 
     def _follow(self) -> None:
         """Hear some of what user sync tells, and do what follows from it."""
@@ -225,7 +225,7 @@ class Story:
         if working and self._random.random() < 0.5:
             venue.cancel_by_hand(self._random.choice(working))
             return
-        account_id = venue.account_id(self._random.choice(["PAPER-1", "PAPER-2"]))
+        account_id = venue.account_id("PAPER-1")
         self._world.laws.traded_by_hand[account_id] = self._world.clock.now()
         venue.trade_by_hand(account_id, self._random.choice([1, -1]))
 
@@ -248,18 +248,17 @@ class Story:
         world.calm_down()
         world.kill_all()
         world.clock.advance(10)
-        world.venue.deliver_delayed()
         while waiting := world.venue.working():
             world.venue.exchange.release(waiting[0])
         for letter in self._letters:
             if not letter.is_answered and letter.tries < MOST_TRIES:
                 self._send(letter)
         world.clock.advance(6)
-        for _ in range(2):
-            self._run("recover", lambda process: recover(process.desk, wait_s=60))
-            self._reconcile()
+        self._run("recover", lambda process: recover(process.desk, wait_s=60))
+        world.clock.advance(6)
+        if not self._reconcile():
             world.clock.advance(6)
-        self._reconcile()
+            self._reconcile()
 
     def _run[T](self, activity: str, act: Callable[[Process], T]) -> T | None:
         return self._world.run(self._idle("worker", "command"), activity, act)

@@ -100,9 +100,9 @@ class Venue(httpx.BaseTransport):
         self.reach: Callable[[str], None] = lambda _: None
         self._random, self._clock, self._faults = random, clock, faults
         self._delayed: list[tuple[float, httpx.Request]] = []
+        clock.after_advance = self._deliver_delayed
 
     def handle_request(self, raw: httpx.Request) -> httpx.Response:
-        self.deliver_delayed()
         deadline, what = raw.extensions["deadline"], _name_of(raw)
         self.reach(f"before {what}")
         if self._clock.monotonic() >= deadline:
@@ -112,14 +112,6 @@ class Venue(httpx.BaseTransport):
         if self._clock.monotonic() >= deadline:
             raise httpx.ReadTimeout("slept too long")
         return answer
-
-    def deliver_delayed(self) -> None:
-        """Carry out the orders whose time on the way is over."""
-        now = self._clock.monotonic()
-        due = [raw for at, raw in self._delayed if at <= now]
-        self._delayed = [(at, raw) for at, raw in self._delayed if at > now]
-        for raw in due:
-            self._carry_out(raw, late=True)
 
     def trade_by_hand(self, account_id: int, quantity: int, contract: str = "MESZ6") -> None:
         """Let a person buy, or sell with a negative quantity, at market."""
@@ -193,6 +185,14 @@ class Venue(httpx.BaseTransport):
         arrives_at = self._clock.monotonic() + self._random.uniform(0.1, LONGEST_DELAY_S)
         self._delayed.append((arrives_at, raw))
         return self._time_out(deadline)
+
+    def _deliver_delayed(self) -> None:
+        """Carry out the orders whose time on the way is over."""
+        now = self._clock.monotonic()
+        due = [raw for at, raw in self._delayed if at <= now]
+        self._delayed = [(at, raw) for at, raw in self._delayed if at > now]
+        for raw in due:
+            self._carry_out(raw, late=True)
 
     def _time_out(self, deadline: float) -> httpx.Response:
         self._clock.advance(max(0.0, deadline - self._clock.monotonic()) + 0.01)

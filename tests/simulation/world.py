@@ -31,14 +31,14 @@ type Act[T] = Callable[[Process], T]
 class World:
     """A desk of several processes, its broker, database and Redis, and everything that may happen to them."""
 
-    def __init__(self, seed: int) -> None:
-        self.random = Random(seed)
+    def __init__(self, random: Random, bots: list[Bot]) -> None:
+        self.random = random
         self.clock = SimulatedClock()
         self.faults = Faults(self.random)
         self.venue = Venue(self.random, self.clock, self.faults)
         self.database = Database(self.faults, lambda: self.running[-1], self._reach)
         self.redis = Redis(self.faults, lambda: self.running[-1], self._reach)
-        self.bots = list(Bot.objects.select_related("account", "strategy"))
+        self.bots = bots
         self.laws = Laws(self)
         self.running: list[Process] = []
         self.trace: list[str] = []
@@ -129,12 +129,11 @@ class World:
 @contextmanager
 def world_of(seed: int) -> Iterator[World]:
     """Return the world of a seed: an empty desk on a clock of its own, the same each time."""
-    random = Random(f"ids of {seed}")
-    template.wipe()
+    random, of_ids = Random(seed), Random(f"ids of {seed}")
     with ExitStack() as stack:
-        world = World(seed)
+        stack.enter_context(patch.object(ids, "os", SimpleNamespace(urandom=of_ids.randbytes)))
+        world = World(random, template.begin(random))
         stack.callback(world.clock.stop)
-        stack.enter_context(patch.object(ids, "os", SimpleNamespace(urandom=random.randbytes)))
         clock = SimpleNamespace(monotonic=world.clock.monotonic)
         stack.enter_context(patch.object(positions, "time", clock))
         stack.enter_context(patch.object(positions, "_in_process", {}))
