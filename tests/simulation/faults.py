@@ -10,16 +10,22 @@ class Killed(BaseException):
 
 @dataclass(frozen=True)
 class Rates:
-    """How likely things go wrong: killed or interrupted at a point, failing by statement or request."""
+    """How likely things go wrong: killed or interrupted at a point, failing by statement or request.
+
+    `order` is how likely an order that arrived gets filled late, in parts or not at all.
+    """
 
     kill: float = 0.0
     interrupt: float = 0.0
     database: float = 0.0
     redis: float = 0.0
     request: float = 0.0
+    order: float = 0.0
 
 
 CALM = Rates()
+# Where an order is on its way, things go wrong so much more often: those points are few, and matter most.
+ABOUT_ORDERS = 5
 
 
 @dataclass
@@ -33,13 +39,14 @@ class Faults:
     interrupted: Counter[str] = field(default_factory=Counter)
     happened: Counter[str] = field(default_factory=Counter)
 
-    def reach(self, point: str, kill: Callable[[str], None], interrupt: Callable[[], bool] | None) -> None:
+    def reach(self, point: str, kill: Callable[[str], None], interrupt: Callable[[], bool]) -> None:
         """Pass a named point: a process may die here, or sleep while another one works."""
         self.reached[point] += 1
-        if self.chance(self.rates.kill):
+        weight = ABOUT_ORDERS if "order" in point else 1
+        if self.chance(self.rates.kill * weight):
             self.killed[point] += 1
             kill(point)
-        if interrupt is not None and self.chance(self.rates.interrupt) and interrupt():
+        if self.chance(self.rates.interrupt * weight) and interrupt():
             self.interrupted[point] += 1
 
     def strikes(self, fault: str, rate: float) -> bool:
@@ -61,4 +68,5 @@ def draw_rates(random: Random) -> Rates:
         database=random.choice([0.0, 0.0, 0.0, 0.005, 0.02]),
         redis=random.choice([0.0, 0.0, 0.0, 0.02, 0.1]),
         request=random.choice([0.0, 0.0, 0.02, 0.05, 0.15]),
+        order=random.choice([0.0, 0.0, 0.2, 0.5]),
     )

@@ -43,6 +43,7 @@ class Story:
         self._world = world
         self._random = world.random
         self._letters: list[Letter] = []
+        self._last: dict[str, str] = {}
         self._bar = START
         self._has_person = self._random.random() < 0.25
         world.interruptions = self._interrupt
@@ -59,8 +60,8 @@ class Story:
 
     def _step(self) -> None:
         weights: dict[Callable[[], object], int] = {
-            self._close_bars: 30,
-            self._deliver: 25,
+            self._close_bars: 45,
+            self._deliver: 12,
             self._wait: 8,
             self._recover: 8,
             self._reconcile: 8,
@@ -100,26 +101,30 @@ class Story:
 
     def _close_bars(self) -> None:
         """Let the next bars close, and their alerts arrive as TradingView happens to send them."""
-        minutes = self._random.choice([10, 10, 10, 15, 30])
+        minutes = self._random.choice([10, 15, 30])
         self._bar = max(self._bar, self._world.clock.now()) + timedelta(minutes=minutes)
-        fired_at = self._bar
-        actions = [self._random.choice([BLUE, RED])]
-        if self._random.random() < 0.5:
-            actions = [self._random.choice([UP, DOWN])]
-        elif self._random.random() < 0.3:
-            actions.append(self._random.choice([UP, DOWN]))
-        self._random.shuffle(actions)
-        self._letters.extend(Letter(make_message(action, fired_at=fired_at)) for action in actions)
-        seconds = (fired_at - self._world.clock.now()).total_seconds()
-        self._world.clock.advance(seconds + self._random.choice([0.5, 1, 2, 30, 90]))
+        pairs = self._random.choice([[(BLUE, RED)], [(BLUE, RED)], [(UP, DOWN)], [(BLUE, RED), (UP, DOWN)]])
+        actions = [self._next_of(*pair) for pair in pairs]
+        self._letters.extend(Letter(make_message(action, fired_at=self._bar)) for action in actions)
+        seconds = (self._bar - self._world.clock.now()).total_seconds()
+        self._world.clock.advance(seconds + self._random.choice([0.5, 1, 1, 1, 2, 2, 30, 90]))
         for _ in actions:
             self._deliver()
 
+    def _next_of(self, first: str, second: str) -> str:
+        """Return one of two opposite events: as a rule not the one that came last."""
+        last = self._last.get(first, self._random.choice([first, second]))
+        event = last if self._random.random() < 0.2 else second if last == first else first
+        self._last[first] = event
+        return event
+
     def _deliver(self) -> None:
         """Send a letter that was not answered, or one that was, once more."""
-        due = [letter for letter in self._letters if letter.tries < MOST_TRIES]
+        due = [letter for letter in self._letters if letter.tries < MOST_TRIES][-4:]
+        unanswered = [letter for letter in due if not letter.is_answered]
         if due:
-            self._send(self._random.choice(due[-4:]))
+            again = self._random.random() < 0.3
+            self._send(self._random.choice(due if again else unanswered or due))
 
     def _send(self, letter: Letter) -> None:
         letter.tries += 1

@@ -1,7 +1,6 @@
 import json
 import tempfile
 from collections.abc import Callable, Coroutine
-from decimal import Decimal
 from functools import cache, partial
 from pathlib import Path
 from random import Random
@@ -29,7 +28,7 @@ from broker.paper.tables import Change, Tables
 from broker.paper.web import ACCOUNTS, BODY, CLOCK, EXCHANGE, SESSIONS
 from tests.fakes import START
 from tests.simulation.clock import SimulatedClock
-from tests.simulation.faults import Faults
+from tests.simulation.faults import ABOUT_ORDERS, Faults
 
 USER = User("paper", "paper")
 PERSON = Origin(USER_ID, None)
@@ -156,10 +155,11 @@ class Venue(httpx.BaseTransport):
 
     def _meet(self, raw: httpx.Request, deadline: float) -> httpx.Response:
         """Carry a request out, or let it meet a fault."""
-        rate = self._faults.rates.request
+        is_order = raw.url.path == PLACE
+        rate = self._faults.rates.request * (ABOUT_ORDERS if is_order else 1)
         if not self._faults.chance(rate):
             return self._carry_out(raw)
-        kinds = [*_MISHAPS, *(_OF_ORDERS if raw.url.path == PLACE else ())]
+        kinds = [*_MISHAPS, *(_OF_ORDERS if is_order else ())]
         kind = self._random.choice(kinds)
         self._faults.happened[kind] += 1
         match kind:
@@ -211,7 +211,7 @@ class Venue(httpx.BaseTransport):
 
     def _set_fate(self, quantity: int) -> None:
         """Let some orders be rejected late, wait for their fill, or fill in parts."""
-        if not self._faults.chance(min(0.5, 3 * self._faults.rates.request)):
+        if not self._faults.chance(self._faults.rates.order):
             return
         kind = self._random.choice(["late reject", "held", "in parts"])
         self._faults.happened[kind] += 1
@@ -263,6 +263,3 @@ def _run[T](work: Coroutine[Any, Any, T]) -> T:
         return result
     raise AssertionError("the paper broker waits for something")
 
-
-def price_near(random: Random) -> Decimal:
-    return Decimal(6840) + Decimal(random.randint(-40, 40)) / 4

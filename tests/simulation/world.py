@@ -17,6 +17,7 @@ from tests.simulation.venue import Venue
 from tradedesk import wiring
 from tradedesk.models import Bot, ids
 from tradedesk.services.kill_switch import NotClean
+from tradedesk.services.recovery import recover
 from tradedesk.stores import positions, rates
 from tradedesk.stores.positions import Busy, Unreadable
 
@@ -24,6 +25,8 @@ NAMES = ("web", "other web", "worker", "command")
 # What an act may end with when things go wrong around it. Anything else is a bug in the desk.
 EXPECTED = (BrokerError, Busy, Unreadable, NotClean)
 DEEPEST = 2
+# A web process takes alerts while it still settles what an earlier one left: some come first.
+SETTLES_AT_START = 0.8
 
 type Act[T] = Callable[[Process], T]
 
@@ -66,6 +69,9 @@ class World:
         process = self._processes[name]
         if process.is_dead:
             process = self._processes[name] = self._start(name)
+            if self.random.random() < SETTLES_AT_START:
+                self.run(name, "start", lambda started: recover(started.desk))
+            return self.run(name, activity, act)
         errors = self.database.errors
         self.running.append(process)
         process.take_over()
