@@ -1,38 +1,71 @@
-"""Plays stories: `python -m tests.simulation --seeds 2000`, or one again: `--seed 7`."""
-import os, sys
-os.environ.setdefault("DATABASE_URL","sqlite://:memory:")
-os.environ.setdefault("REDIS_URL","redis://127.0.0.1:1/0")
-os.environ.setdefault("SECRET_KEY","simulation")
-os.environ.setdefault("DESK_LOCAL","true")
-os.environ.setdefault("LOG_LEVEL","CRITICAL")
-os.environ.setdefault("DJANGO_SETTINGS_MODULE","tradedesk.settings")
-import django
-django.setup()
-from django.core.management import call_command
-call_command("migrate", verbosity=0)
-from tests.simulation import template
-from tests.simulation.world import world_of
-from tests.simulation.story import Story
-import time, traceback
-from collections import Counter
-template.build()
-a,b=int(sys.argv[1]),int(sys.argv[2])
-reached,killed,inter,happ=Counter(),Counter(),Counter(),Counter()
-t=time.perf_counter(); bad=0
-for seed in range(a,b):
-    with world_of(seed) as world:
-        try:
-            Story(world).tell()
-        except Exception as e:
-            bad+=1
-            print("SEED",seed,repr(e)[:300])
-            if b-a==1:
-                print("\n".join(world.trace)); traceback.print_exc()
-            elif not type(e).__name__=="LawBroken": print(traceback.format_exc()[-1200:])
-        if b-a==1 and not bad: print("\n".join(world.trace))
-        reached+=world.faults.reached; killed+=world.faults.killed; inter+=world.faults.interrupted; happ+=world.faults.happened
-dt=time.perf_counter()-t
-print(f"{b-a} seeds {dt:.1f}s {dt/(b-a)*1000:.1f} ms each, bad {bad}")
-if b-a>1:
-    for k,v in sorted(reached.items()): print(f"{v:7d} {killed[k]:5d} {inter[k]:5d} {k}")
-    print(happ)
+"""Plays stories: `python -m tests.simulation --seeds 2000`, or one again, with its course: `--seed 7`."""
+
+import argparse
+import json
+import os
+import sys
+import time
+
+ENVIRONMENT = {
+    "DATABASE_URL": "sqlite://:memory:",
+    # Nobody listens there: a story brings a Redis of its own.
+    "REDIS_URL": "redis://127.0.0.1:1/0",
+    "SECRET_KEY": "simulation",
+    "DESK_LOCAL": "true",
+    "LOG_LEVEL": "CRITICAL",
+    "DJANGO_SETTINGS_MODULE": "tradedesk.settings",
+    # Sets are in the same order each time, and so is all that follows from it.
+    "PYTHONHASHSEED": "0",
+}
+
+
+def main() -> int:
+    """Play the stories asked for, and return 1 if a law was broken in any of them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=2000, help="how many stories, from seed --first on")
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--seed", type=int, help="play this one and print its course")
+    options = parser.parse_args()
+    _set_up()
+    return _play_one(options.seed) if options.seed is not None else _play_many(options)
+
+
+def _set_up() -> None:
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+
+    from tests.simulation import template
+
+    call_command("migrate", verbosity=0)
+    template.build()
+
+
+def _play_one(seed: int) -> int:
+    from tests.simulation.playing import play
+
+    played, course = play(seed)
+    print("\n".join([*course, *played.broken.values()]))
+    return 1 if played.broken else 0
+
+
+def _play_many(options: argparse.Namespace) -> int:
+    from tests.simulation.playing import play_all
+
+    began = time.perf_counter()
+    played = play_all(range(options.first, options.first + options.seeds))
+    for seed, text in sorted(played.broken.items()):
+        print(f"{text}\n  play it again with: make soak SEED={seed}\n")
+    seconds = time.perf_counter() - began
+    print(f"{played.stories} stories in {seconds:.0f} s, {len(played.broken)} with a broken law")
+    print(json.dumps(vars(played)))
+    return 1 if played.broken else 0
+
+
+if __name__ == "__main__":
+    wanted = os.environ | ENVIRONMENT
+    if wanted != os.environ:
+        # Some of it is read when Python starts.
+        os.execve(sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]], wanted)
+    sys.exit(main())

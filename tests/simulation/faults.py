@@ -30,9 +30,13 @@ ABOUT_ORDERS = 5
 
 @dataclass
 class Faults:
-    """What goes wrong, drawn from the story's own random numbers. Counts the points that it passes."""
+    """What goes wrong, drawn from the story's own random numbers. Counts the points that it passes.
+
+    A process dies at the point `aim` as soon as it gets there, while the story is not calm.
+    """
 
     random: Random
+    aim: str = ""
     rates: Rates = CALM
     reached: Counter[str] = field(default_factory=Counter)
     killed: Counter[str] = field(default_factory=Counter)
@@ -43,7 +47,9 @@ class Faults:
         """Pass a named point: a process may die here, or sleep while another one works."""
         self.reached[point] += 1
         weight = ABOUT_ORDERS if "order" in point else 1
-        if self.chance(self.rates.kill * weight):
+        is_aimed_at = point == self.aim and self.rates is not CALM
+        if is_aimed_at or self.chance(self.rates.kill * weight):
+            self.aim = ""
             self.killed[point] += 1
             kill(point)
         if self.chance(self.rates.interrupt * weight) and interrupt():

@@ -52,7 +52,7 @@ class Story:
         """Let things happen, and end in quiet."""
         world = self._world
         world.brew()
-        for _ in range(self._random.randint(6, 16)):
+        for _ in range(self._random.randint(4, 12)):
             self._step()
             world.laws.after_step()
         self._end_in_quiet()
@@ -251,7 +251,8 @@ class Story:
         world = self._world
         world.note("quiet")
         world.calm_down()
-        world.kill_all()
+        if self._random.random() < 0.5:
+            world.kill_all()
         world.clock.advance(10)
         while waiting := world.venue.working():
             world.venue.exchange.release(waiting[0])

@@ -232,7 +232,7 @@ class Venue(httpx.BaseTransport):
 
 
 _MISHAPS = ("not connected", "request lost", "answer lost", "failed before", "failed after", "unreadable")
-_OF_ORDERS = ("penalty", "refused", "arrives late")
+_OF_ORDERS = ("penalty", "penalty", "refused", "arrives late")
 
 
 def _name_of(raw: httpx.Request) -> str:

@@ -26,7 +26,7 @@ NAMES = ("web", "other web", "worker", "command")
 EXPECTED = (BrokerError, Busy, Unreadable, NotClean)
 DEEPEST = 2
 # A web process takes alerts while it still settles what an earlier one left: some come first.
-SETTLES_AT_START = 0.8
+SETTLES_AT_START = 0.6
 
 type Act[T] = Callable[[Process], T]
 
@@ -34,10 +34,10 @@ type Act[T] = Callable[[Process], T]
 class World:
     """A desk of several processes, its broker, database and Redis, and everything that may happen to them."""
 
-    def __init__(self, random: Random, bots: list[Bot]) -> None:
+    def __init__(self, random: Random, bots: list[Bot], aim: str = "") -> None:
         self.random = random
         self.clock = SimulatedClock()
-        self.faults = Faults(self.random)
+        self.faults = Faults(self.random, aim)
         self.venue = Venue(self.random, self.clock, self.faults)
         self.database = Database(self.faults, lambda: self.running[-1], self._reach)
         self.redis = Redis(self.faults, lambda: self.running[-1], self._reach)
@@ -70,7 +70,7 @@ class World:
         if process.is_dead:
             process = self._processes[name] = self._start(name)
             if self.random.random() < SETTLES_AT_START:
-                self.run(name, "start", lambda started: recover(started.desk))
+                self.run(name, "recover", lambda started: recover(started.desk))
             return self.run(name, activity, act)
         errors = self.database.errors
         self.running.append(process)
@@ -133,19 +133,22 @@ class World:
 
 
 @contextmanager
-def world_of(seed: int) -> Iterator[World]:
+def world_of(seed: int, aim: str = "") -> Iterator[World]:
     """Return the world of a seed: an empty desk on a clock of its own, the same each time."""
     random, of_ids = Random(seed), Random(f"ids of {seed}")
+    rates._counts.clear()
     with ExitStack() as stack:
-        stack.enter_context(patch.object(ids, "os", SimpleNamespace(urandom=of_ids.randbytes)))
-        world = World(random, template.begin(random))
+        for owner, name, stand_in in (
+            (ids, "os", SimpleNamespace(urandom=of_ids.randbytes)),
+            (positions, "_in_process", {}),
+            (positions, "_latest", {}),
+        ):
+            stack.enter_context(patch.object(owner, name, stand_in))
+        world = World(random, template.begin(random), aim)
         stack.callback(world.clock.stop)
         clock = SimpleNamespace(monotonic=world.clock.monotonic)
         stack.enter_context(patch.object(positions, "time", clock))
-        stack.enter_context(patch.object(positions, "_in_process", {}))
-        stack.enter_context(patch.object(positions, "_latest", {}))
         stack.enter_context(patch.object(wiring, "desk", lambda: world.running[-1].desk))
         stack.enter_context(world.database.between())
         stack.enter_context(world.redis.between())
-        rates._counts.clear()
         yield world

@@ -1,0 +1,26 @@
+"""The points at which processes die, by what the process does. Each is proven to be hit."""
+
+_COMMON = ("before Redis", "before broker asked", "after broker asked")
+
+
+def _around(*events: str) -> list[str]:
+    return [f"{when} {event}" for event in events for when in ("before", "after")]
+
+
+_OF_ACTIVITIES = {
+    "alert": [
+        *_COMMON,
+        *_around("alert stored", "decision stored", "order claimed", "order sent", "order updated"),
+    ],
+    "recover": [*_COMMON, *_around("decision stored", "order claimed", "order sent", "order updated")],
+    "reconcile": [*_COMMON, *_around("account compared", "trading state set")],
+    "flatten": [
+        *_COMMON,
+        *_around("bot changed", "order claimed", "order sent", "cancel sent", "order updated"),
+    ],
+    "follow": [*_COMMON, *_around("account compared", "order updated")],
+    "switch on": _around("trading state set"),
+    "switch off": [*_COMMON, *_around("account compared", "trading state set")],
+    "resolve": _around("bot changed"),
+}
+POINTS = tuple(f"{activity}: {point}" for activity, points in _OF_ACTIVITIES.items() for point in points)
