@@ -27,7 +27,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="play this one and print its course")
     options = parser.parse_args()
     _set_up()
-    return _play_one(options.seed) if options.seed is not None else _play_many(options)
+    if options.seed is not None:
+        return _play_one(options.seed)
+    return _play_many(range(options.first, options.first + options.seeds))
 
 
 def _set_up() -> None:
@@ -50,17 +52,18 @@ def _play_one(seed: int) -> int:
     return 1 if played.broken else 0
 
 
-def _play_many(options: argparse.Namespace) -> int:
-    from tests.simulation.playing import play_all
+def _play_many(seeds: range) -> int:
+    from tests.simulation.playing import Played, play_all
 
-    began = time.perf_counter()
-    played = play_all(range(options.first, options.first + options.seeds))
-    for seed, text in sorted(played.broken.items()):
-        print(f"{text}\n  play it again with: make soak SEED={seed}\n")
+    began, total = time.perf_counter(), Played()
+    for part in play_all(seeds):
+        total.add(part)
+        for seed, text in part.broken.items():
+            print(f"{text}\n  play it again with: make soak SEED={seed}\n", flush=True)
     seconds = time.perf_counter() - began
-    print(f"{played.stories} stories in {seconds:.0f} s, {len(played.broken)} with a broken law")
-    print(json.dumps(vars(played)))
-    return 1 if played.broken else 0
+    print(f"{total.stories} stories in {seconds:.0f} s, {len(total.broken)} with a broken law")
+    print(json.dumps(vars(total)))
+    return 1 if total.broken else 0
 
 
 if __name__ == "__main__":

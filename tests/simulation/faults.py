@@ -43,7 +43,7 @@ class Faults:
     interrupted: Counter[str] = field(default_factory=Counter)
     happened: Counter[str] = field(default_factory=Counter)
 
-    def reach(self, point: str, kill: Callable[[str], None], interrupt: Callable[[], bool]) -> None:
+    def reach(self, point: str, kill: Callable[[str], None], interrupt: Callable[[str], bool]) -> None:
         """Pass a named point: a process may die here, or sleep while another one works."""
         self.reached[point] += 1
         weight = ABOUT_ORDERS if "order" in point else 1
@@ -52,7 +52,7 @@ class Faults:
             self.aim = ""
             self.killed[point] += 1
             kill(point)
-        if self.chance(self.rates.interrupt * weight) and interrupt():
+        if self.chance(self.rates.interrupt * weight) and interrupt(point):
             self.interrupted[point] += 1
 
     def strikes(self, fault: str, rate: float) -> bool:

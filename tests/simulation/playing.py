@@ -49,18 +49,11 @@ def play(seed: int) -> tuple[Played, list[str]]:
         return played, world.trace
 
 
-def play_all(seeds: Iterable[int]) -> Played:
-    """Play many stories, on all cores."""
-    total = Played()
-    for played in _in_processes(list(batched(seeds, PER_TASK))):
-        total.add(played)
-    return total
-
-
-def _in_processes(parts: list[tuple[int, ...]]) -> Iterator[Played]:
-    # Forked: each child has the database in memory with its tables as they are now.
+def play_all(seeds: Iterable[int]) -> Iterator[Played]:
+    """Play many stories on all cores, and yield what came of each few of them."""
+    # Forked: each child has the database in memory, with its tables, as it is now.
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("fork")) as pool:
-        yield from pool.map(_play_part, parts)
+        yield from pool.map(_play_part, batched(seeds, PER_TASK))
 
 
 def _play_part(seeds: tuple[int, ...]) -> Played:

@@ -1,4 +1,4 @@
-"""The points at which processes die, by what the process does. Each is proven to be hit."""
+"""Where processes die, by what they do, and what else goes wrong. Each is proven to happen."""
 
 _COMMON = ("before Redis", "before broker asked", "after broker asked")
 
@@ -24,3 +24,23 @@ _OF_ACTIVITIES = {
     "resolve": _around("bot changed"),
 }
 POINTS = tuple(f"{activity}: {point}" for activity, points in _OF_ACTIVITIES.items() for point in points)
+# What else goes wrong, each at least once.
+FAULTS = {
+    "statement failed",
+    "commit failed",
+    "commit unanswered",
+    "Redis unreached",
+    "Redis unanswered",
+    "not connected",
+    "request lost",
+    "answer lost",
+    "failed before",
+    "failed after",
+    "unreadable",
+    "penalty",
+    "refused",
+    "arrives late",
+    "late reject",
+    "held",
+    "in parts",
+}

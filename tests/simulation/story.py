@@ -80,7 +80,7 @@ class Story:
         self._world.note(step.__name__.strip("_"))
         step()
 
-    def _interrupt(self, world: World) -> None:
+    def _interrupt(self, world: World, point: str) -> None:
         acts: list[Callable[[], object]] = [
             self._deliver,
             self._deliver,
@@ -96,7 +96,7 @@ class Story:
         if self._has_person:
             acts.append(self._use_broker_by_hand)
         act = self._random.choice(acts)
-        world.note(f"meanwhile {act.__name__.strip('_')}")
+        world.note(f"asleep at {point}; meanwhile {act.__name__.strip('_')}")
         act()
 
     def _close_bars(self) -> None:

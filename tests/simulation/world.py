@@ -46,7 +46,7 @@ class World:
         self.running: list[Process] = []
         self.trace: list[str] = []
         # What another process does while one is asleep at a point: set by who tells the story.
-        self.interruptions: Callable[[World], None] = lambda _: None
+        self.interruptions: Callable[[World, str], None] = lambda world, point: None
         self._tokens = SharedTokens()
         self._processes = {name: self._start(name) for name in NAMES}
         self.venue.before_order = self.laws.order_arrives
@@ -121,14 +121,14 @@ class World:
         process.is_dead = True
         raise Killed(point)
 
-    def _interrupt(self) -> bool:
+    def _interrupt(self, point: str) -> bool:
         """Let another process work while this one sleeps, unless it holds the database or the login."""
         connection = connections["default"]
         if len(self.running) > DEEPEST or connection.in_atomic_block or not connection.get_autocommit():
             return False
         if self._tokens.locked:
             return False
-        self.interruptions(self)
+        self.interruptions(self, point)
         return True
 
 
