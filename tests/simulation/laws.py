@@ -77,6 +77,7 @@ class Laws:
                 self._break(f"{name} is not what was intended: {body}")
             self._look_at_openings(row)
             if not late:
+                self._require(row.status == OrderStatus.SENT, f"{row} arrives while {row.status}")
                 self._look_at_switch(row)
             self._look_at_size(row, body["accountId"])
 

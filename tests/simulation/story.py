@@ -129,7 +129,7 @@ class Story:
     def _send(self, letter: Letter) -> None:
         letter.tries += 1
         name = self._idle("web", "other web")
-        answer = self._world.run(name, "alert", lambda _: _answer_to(letter.message))
+        answer = self._world.run(name, "alert", lambda _: answer_to(letter.message))
         if answer is None:
             return
         status, body = answer
@@ -275,7 +275,8 @@ class Story:
         return next((name for name in names if name in free), free[0])
 
 
-def _answer_to(message: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+def answer_to(message: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    """Post a message to the webhook, and return the HTTP status and the body of its answer."""
     request = _requests.post("/webhooks/tradingview/", message, format="json")
     answer = _post(request, token=TOKEN)
     return answer.status_code, dict(answer.data)
