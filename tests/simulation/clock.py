@@ -34,4 +34,3 @@ class SimulatedClock(FakeClock):
     def since_start(self) -> float:
         """Return the seconds since the story began."""
         return (self.now() - START).total_seconds()
-

@@ -185,7 +185,9 @@ class Laws:
         ours = Fill.objects.values_list("broker_fill_id", "order__broker_order_id", "side", "quantity")
         fills = self._world.venue.book.tables.fills
         theirs = {(fill.id, fill.order_id, fill.action.upper(), fill.qty) for fill in fills}
-        self._require(set(ours) <= theirs, f"fills booked that the broker does not know: {set(ours) - theirs}")
+        self._require(
+            set(ours) <= theirs, f"fills booked that the broker does not know: {set(ours) - theirs}"
+        )
 
     def _look_at_end(self, order: Order) -> None:
         """An order that arrived ended as it did at the broker; one that did not has an end of its own."""
@@ -229,7 +231,7 @@ class Laws:
 
 
 def derived(memory: Memory) -> Direction:
-    """Return the target by the reference: sorted by effective time, crosses, then colours, then forced flats."""
+    """Return the target, reckoned by the strategy's rules anew, in words of their own."""
     position, color, waiting = Direction.NONE, None, False
     for entry in memory.entries:
         if isinstance(entry, StandDown):
@@ -244,4 +246,3 @@ def derived(memory: Memory) -> Direction:
         elif position is not Direction.NONE:
             position, waiting = Direction.NONE, True
     return position
-

@@ -40,7 +40,7 @@ class SharedTokens(MemoryTokens):
 
 
 class Process:
-    """One process of the desk: its broker client, its locks, and what it remembers. All of it dies with it."""
+    """One process of the desk: its broker client, its locks and its memory, which die with it."""
 
     def __init__(self, name: str, clock: SimulatedClock, venue: Venue, tokens: SharedTokens) -> None:
         self.name = name

@@ -63,9 +63,7 @@ class Database:
         finally:
             self._is_watched = was_watched
 
-    def _execute(
-        self, execute: Execute, sql: str, params: Any, many: bool, context: dict[str, Any]
-    ) -> Any:
+    def _execute(self, execute: Execute, sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
         if not self._is_watched or sql.startswith(("ROLLBACK", "RELEASE")):
             return execute(sql, params, many, context)
         self._current().live()

@@ -161,7 +161,9 @@ class Story:
 
         def follow(process: Process) -> None:
             follower = Follower(process.desk, list(Account.objects.all()))
-            for hint in [Connected(), *heard] if is_new else heard:
+            if is_new:
+                follower.take(Connected())
+            for hint in heard:
                 follower.take(hint)
             for _ in range(3):
                 follower.work()

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from strategy import gate, sizing
 from strategy.types import Memory
 from tests.builders import make_message
 from tests.simulation import template
@@ -14,8 +15,8 @@ from tests.simulation.laws import LawBroken
 from tests.simulation.playing import play
 from tests.simulation.story import answer_to
 from tests.simulation.world import World, world_of
-from tradedesk.models import Alert, Order, TradingMode
-from tradedesk.services import booking, choosing, kill_switch, orders, recovery
+from tradedesk.models import Alert, Order, OrderStatus, TradingMode
+from tradedesk.services import choosing, kill_switch, orders, recovery
 from tradedesk.services.orders import Outcome
 from tradedesk.stores import rows
 from tradedesk.stores.rows import Statement
@@ -39,7 +40,7 @@ def send_without_intent(patch: pytest.MonkeyPatch) -> None:
     def insertion(row: Any) -> Statement:
         return Statement("SELECT 1", []) if isinstance(row, Order) else real(row)
 
-    patch.setattr(booking.rows, "insertion", insertion)
+    patch.setattr(rows, "insertion", insertion)
 
 
 def forget_to_stand_down(patch: pytest.MonkeyPatch) -> None:
@@ -50,13 +51,13 @@ def forget_to_stand_down(patch: pytest.MonkeyPatch) -> None:
 
 
 def lose_orders_at_first_sight(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(recovery, "_ask", lambda desk, link, order: Outcome("lost"))
+    patch.setattr(recovery, "_ask", lambda desk, link, order: Outcome(OrderStatus.LOST))
 
 
 def open_twice_the_size(patch: pytest.MonkeyPatch) -> None:
-    real = choosing.sizing.order_quantity
-    patch.setattr(choosing.sizing, "order_quantity", lambda held, target, size: real(held, target, 2 * size))
-    patch.setattr(choosing.gate, "refusal", lambda checks: None)
+    real = sizing.order_quantity
+    patch.setattr(sizing, "order_quantity", lambda held, target, size: real(held, target, 2 * size))
+    patch.setattr(gate, "refusal", lambda checks: None)
 
 
 def halt_while_an_order_leaves() -> World:
@@ -97,9 +98,7 @@ def test_order_that_leaves_after_the_switch_returned_is_noticed(monkeypatch: pyt
         (open_twice_the_size, "past the limit"),
     ],
 )
-def test_broken_rule_is_noticed(
-    break_rule: Break, complaint: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_broken_rule_is_noticed(break_rule: Break, complaint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     template.build()
     break_rule(monkeypatch)
 

@@ -16,6 +16,7 @@ def test_two_thousand_stories_break_no_law_and_processes_die_at_every_point() ->
     done = subprocess.run(
         [sys.executable, "-m", "tests.simulation", "--seeds", "2000"],
         cwd=ROOT,
+        check=False,
         capture_output=True,
         text=True,
     )
@@ -31,7 +32,7 @@ def test_two_thousand_stories_break_no_law_and_processes_die_at_every_point() ->
 def test_stories_on_postgresql_break_no_law() -> None:
     template.build()
 
-    broken = [text for seed in range(40) for text in play(seed)[0].broken.values()]
+    broken = [text for seed in range(20) for text in play(seed)[0].broken.values()]
 
     assert broken == []
 
@@ -39,9 +40,9 @@ def test_stories_on_postgresql_break_no_law() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_story_played_again_takes_the_same_course() -> None:
     template.build()
-    courses = {seed: play(seed)[1] for seed in range(5)}
+    courses = {seed: play(seed)[1] for seed in range(3)}
 
-    again = {seed: play(seed)[1] for seed in reversed(range(5))}
+    again = {seed: play(seed)[1] for seed in reversed(range(3))}
 
     assert again == courses
     assert all(courses.values())

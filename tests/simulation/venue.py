@@ -1,11 +1,11 @@
 import json
 import tempfile
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from functools import cache, partial
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import httpx
 from aiohttp import web
@@ -204,10 +204,11 @@ class Venue(httpx.BaseTransport):
             self.before_order(body, late=late)
             self._set_fate(body["orderQty"])
         try:
-            answer = _run(_handlers()[raw.url.path](_Request(raw)))
+            answer = _run(_handlers()[raw.url.path](cast("web.Request", _Request(raw))))
         except web.HTTPException as error:
             return httpx.Response(error.status, text=error.text)
-        return httpx.Response(answer.status, content=answer.body)
+        assert isinstance(answer, web.Response)
+        return httpx.Response(answer.status, text=answer.text or "")
 
     def _set_fate(self, quantity: int) -> None:
         """Let some orders be rejected late, wait for their fill, or fill in parts."""
@@ -254,12 +255,11 @@ def _hint_of(change: Change) -> Hint | None:
     return None
 
 
-def _run[T](work: Coroutine[Any, Any, T]) -> T:
+def _run[T](work: Awaitable[T]) -> T:
     """Return what a coroutine makes that waits for nothing: without latency, none of the broker's does."""
     try:
-        work.send(None)
+        next(work.__await__())
     except StopIteration as end:
         result: T = end.value
         return result
     raise AssertionError("the paper broker waits for something")
-
