@@ -163,7 +163,9 @@ def stood_down(memory: Memory, alert: Alert, code: Reason) -> Memory:
     newest = newest_event(memory)
     if newest is None:
         return memory
-    entry = StandDown(f"stand-down|{alert.id}", newest.effective_at, newest.indicator, code.value)
+    # One alert may answer twice: its closing half may fill after a later event wanted to stay.
+    key = f"stand-down|{alert.id}|{newest.key}"
+    entry = StandDown(key, newest.effective_at, newest.indicator, code.value)
     return replace(memory, entries=memory_of((*memory.entries, entry)).entries)
 
 

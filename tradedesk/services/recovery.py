@@ -190,8 +190,8 @@ def _book_once(
         contract = order.contract if expected else ""
         after = before.changed(now, quantity=expected, average_price=after.average_price, contract=contract)
     if _gives_up_target(order, after) and order.decision is not None:
-        is_lost = order.status == OrderStatus.LOST
-        code = Reason.ORDER_UNCONFIRMED if is_lost else Reason.BROKER_REJECTED
+        is_refused = order.status in booking.REFUSED
+        code = Reason.BROKER_REJECTED if is_refused else Reason.ORDER_UNCONFIRMED
         after = before.changed(
             now,
             memory=stood_down(after.memory, order.decision.alert, code),
@@ -208,10 +208,14 @@ def _book_once(
 
 
 def _gives_up_target(order: Order, snapshot: Snapshot) -> bool:
-    """Tell whether the target that an opening was to reach still stands though the order came to nothing."""
-    is_opening = order.purpose in (OrderPurpose.OPEN, OrderPurpose.REVERSE)
-    came_to_nothing = order.status in (*booking.REFUSED, OrderStatus.LOST)
-    return is_opening and came_to_nothing and snapshot.state.position is Direction.of(order.signed_quantity)
+    """Tell whether an order is over and nothing takes the bot to its target any more.
+
+    The opening toward it came to nothing, or a closing filled after an event that wanted to stay.
+    """
+    target = snapshot.state.position
+    if order.settled_at is None or target in (Direction.NONE, snapshot.held):
+        return False
+    return not Order.objects.filter(bot=order.bot, settled_at=None).exists()
 
 
 def _send_late(desk: Desk, link: Link, order: Order, bot: Bot) -> orders.Outcome:
