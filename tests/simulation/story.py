@@ -45,6 +45,7 @@ class Story:
         self._letters: list[Letter] = []
         self._last: dict[str, str] = {}
         self._bar = START
+        self._following: Process | None = None
         self._has_person = self._random.random() < 0.25
         world.interruptions = self._interrupt
 
@@ -155,21 +156,22 @@ class Story:
 
     def _follow(self) -> None:
         """Hear some of what user sync tells, and do what follows from it."""
+        if "follower" not in self._world.idle():
+            return
         hints = self._world.venue.hints
         heard, hints[:] = hints[:8], hints[8:]
-        is_new = self._random.random() < 0.3
 
         def follow(process: Process) -> None:
-            follower = Follower(process.desk, list(Account.objects.all()))
-            if is_new:
-                follower.take(Connected())
+            if process is not self._following:
+                self._following, self._follower = process, Follower(process.desk, list(Account.objects.all()))
+                self._follower.take(Connected())
             for hint in heard:
-                follower.take(hint)
+                self._follower.take(hint)
             for _ in range(3):
-                follower.work()
+                self._follower.work()
                 self._world.clock.advance(0.4)
 
-        self._run("follow", follow)
+        self._world.run("follower", "follow", follow)
 
     def _let_fill(self) -> None:
         """Let the market come to an order that waits."""

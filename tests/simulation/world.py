@@ -21,7 +21,7 @@ from tradedesk.services.recovery import recover
 from tradedesk.stores import positions, rates
 from tradedesk.stores.positions import Busy, Unreadable
 
-NAMES = ("web", "other web", "worker", "command")
+NAMES = ("web", "other web", "worker", "command", "follower")
 # What an act may end with when things go wrong around it. Anything else is a bug in the desk.
 EXPECTED = (BrokerError, Busy, Unreadable, NotClean)
 DEEPEST = 2
