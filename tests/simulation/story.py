@@ -22,6 +22,8 @@ from tradedesk.webhook.views import TradingViewWebhook
 
 # TradingView sends up to four times.
 MOST_TRIES = 4
+# Two looks make an incident of a difference; the third is for a process that died.
+MOST_ROUNDS = 3
 SCOPES = ("all", "all", "account:paper-1", "bot:mes-1")
 _post = TradingViewWebhook.as_view()
 _requests = APIRequestFactory()
@@ -46,7 +48,9 @@ class Story:
         self._last: dict[str, str] = {}
         self._bar = START
         self._following: Process | None = None
-        self._has_person = self._random.random() < 0.25
+        # What the process that is to die does then: it happens more often in this story.
+        self._theme = world.faults.aim.partition(":")[0]
+        self._has_person = self._theme == "resolve" or self._random.random() < 0.25
         world.interruptions = self._interrupt
 
     def tell(self) -> None:
@@ -74,11 +78,12 @@ class Story:
             self._kill: 3,
             self._lose_redis: 3,
             self._lose_database: 2,
-            self._use_broker_by_hand: 6 if self._has_person else 0,
+            self._use_broker_by_hand: 12 if self._has_person else 0,
             self._resolve: 3,
         }
+        weights |= {step: 6 * weight for step, weight in weights.items() if _name(step) == self._theme}
         (step,) = self._random.choices(list(weights), list(weights.values()))
-        self._world.note(step.__name__.strip("_"))
+        self._world.note(_name(step))
         step()
 
     def _interrupt(self, world: World, point: str) -> None:
@@ -97,7 +102,7 @@ class Story:
         if self._has_person:
             acts.append(self._use_broker_by_hand)
         act = self._random.choice(acts)
-        world.note(f"asleep at {point}; meanwhile {act.__name__.strip('_')}")
+        world.note(f"asleep at {point}; meanwhile {_name(act)}")
         act()
 
     def _close_bars(self) -> None:
@@ -277,6 +282,10 @@ class Story:
         """Return one of the processes that is free, or any that is."""
         free = self._world.idle()
         return next((name for name in names if name in free), free[0])
+
+
+def _name(step: Callable[[], object]) -> str:
+    return getattr(step, "__name__", "").strip("_").replace("_", " ")
 
 
 def answer_to(message: dict[str, Any]) -> tuple[int, dict[str, Any]]:

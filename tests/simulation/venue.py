@@ -179,7 +179,7 @@ class Venue(httpx.BaseTransport):
                 self._carry_out(raw)
                 return httpx.Response(200, text="<html>")
             case "penalty":
-                return httpx.Response(200, json={"p-ticket": "t", "p-time": self._random.randint(1, 90)})
+                return httpx.Response(200, json={"p-ticket": "t", "p-time": self._random.randint(1, 40)})
             case "refused":
                 return httpx.Response(200, json={"failureReason": "MaxPosLimitReached", "failureText": "no"})
         arrives_at = self._clock.monotonic() + self._random.uniform(0.1, LONGEST_DELAY_S)

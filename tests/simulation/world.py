@@ -54,7 +54,7 @@ class World:
 
     def brew(self) -> None:
         """Let things go wrong from now on, at this story's rates."""
-        self.faults.rates = draw_rates(self.random)
+        self.faults.rates = draw_rates(self.random, self.faults.aim)
 
     def calm_down(self) -> None:
         """Let nothing go wrong any more."""
