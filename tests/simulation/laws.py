@@ -144,19 +144,27 @@ class Laws:
             self._require(is_let_through, f"{row} ({row.purpose}) arrives after {mode} of {scope} returned")
 
     def _look_at_size(self, row: Order, account_id: int) -> None:
-        """No order of the desk takes the account past the bot's limit, and no closing past zero."""
+        """No opening takes the account past the bot's limit, and no closing past zero.
+
+        What a closing may count on is held, or closed by others at work: an opening at work may never fill.
+        """
         assert row.bot is not None
-        venue = self._world.venue
-        before = venue.held(account_id) + venue.working_quantity(account_id)
+        venue, is_opening = self._world.venue, row.purpose in OPENINGS
+        at_work = (left for name, left in venue.at_work(account_id) if is_opening or self._closes(name))
+        before = venue.held(account_id) + sum(at_work)
         after = before + row.signed_quantity
         traded_at = self.traded_by_hand.get(account_id, LONG_AGO)
         if row.sent_at is None or traded_at > row.sent_at - READ_BEFORE:
             return
         figures = f"{row} ({row.purpose}) with {before:+d} held or at work"
-        if row.purpose in OPENINGS:
+        if is_opening:
             self._require(abs(after) <= row.bot.position_limit, f"{figures} goes past the limit")
         else:
             self._require(abs(after) < abs(before) and after * before >= 0, f"{figures} does not close")
+
+    def _closes(self, client_order_id: str) -> bool:
+        row = self._arrived.get(client_order_id)
+        return row is not None and row.purpose not in OPENINGS
 
     def _look_at_memory(self, bot: Bot) -> None:
         """The state is what the stored alerts and the stand-downs fold to, in the database and in Redis."""

@@ -22,8 +22,8 @@ from tradedesk.webhook.views import TradingViewWebhook
 
 # TradingView sends up to four times.
 MOST_TRIES = 4
-# Two looks make an incident of a difference; the third is for a process that died.
-MOST_ROUNDS = 3
+# Two looks make an incident of a difference, three a lost order; more are for a process that died.
+MOST_ROUNDS = 6
 SCOPES = ("all", "all", "account:paper-1", "bot:mes-1")
 _post = TradingViewWebhook.as_view()
 _requests = APIRequestFactory()
@@ -245,15 +245,22 @@ class Story:
 
     def _resolve(self) -> None:
         """Let a person close an incident; a difference by adopting the broker's position."""
-        with self._world.database.unwatched():
-            found = list(Incident.objects.filter(closed_at=None).select_related("bot", "account"))
-        if found:
+        if self._has_person and not self._incidents():
+            self._use_broker_by_hand()
+            self._reconcile()
+            self._world.clock.advance(6)
+            self._reconcile()
+        if found := self._incidents():
             incident = self._random.choice(found)
             adopts = incident.kind == IncidentKind.POSITION_MISMATCH
             self._run(
                 "resolve",
                 lambda process: resolve(process.desk, incident, adopt=adopts, reason="drill", by="ada"),
             )
+
+    def _incidents(self) -> list[Incident]:
+        with self._world.database.unwatched():
+            return list(Incident.objects.filter(closed_at=None).select_related("bot", "account"))
 
     def _end_in_quiet(self) -> None:
         """Let nothing go wrong any more, everything arrive, and the tasks run as they do."""
@@ -268,12 +275,13 @@ class Story:
         for letter in self._letters:
             if not letter.is_answered and letter.tries < MOST_TRIES:
                 self._send(letter)
-        world.clock.advance(6)
         self._run("recover", lambda process: recover(process.desk, wait_s=60))
-        world.clock.advance(6)
-        if not self._reconcile():
+        for _ in range(MOST_ROUNDS):
             world.clock.advance(6)
-            self._reconcile()
+            recovered = self._run("recover", lambda process: recover(process.desk))
+            is_clean = self._reconcile()
+            if is_clean and recovered is not None and not recovered.open_count:
+                break
 
     def _run[T](self, activity: str, act: Callable[[Process], T]) -> T | None:
         return self._world.run(self._idle("worker", "command"), activity, act)

@@ -143,11 +143,17 @@ class Venue(httpx.BaseTransport):
         assert row is not None
         return row.id
 
-    def working_quantity(self, account_id: int) -> int:
-        """Return the signed contracts that orders of an account may still fill."""
+    def at_work(self, account_id: int) -> list[tuple[str, int]]:
+        """Return what an account's orders may still fill, signed, with our id of each."""
         alive = [order for order in self.book.orders.alive() if order.account_id == account_id]
-        left = ((order.action, self.book.orders.remaining(order.id)) for order in alive)
-        return sum(quantity if action is Action.BUY else -quantity for action, quantity in left)
+        left = [self.book.orders.remaining(order.id) for order in alive]
+        return [
+            (
+                self.book.tables.commands[order.id].cl_ord_id or "",
+                count if order.action is Action.BUY else -count,
+            )
+            for order, count in zip(alive, left, strict=True)
+        ]
 
     def held(self, account_id: int) -> int:
         """Return the signed contracts of an account over all months."""
