@@ -5,21 +5,17 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Q
 
-from broker.paper.rows import OrdStatus
 from strategy.machine import fold, memory_of
 from strategy.types import Direction, Memory, StandDown
 from tests.builders import LONG_AGO
+from tests.simulation import endings
 from tradedesk.models import (
     Alert,
-    AlertOutcome,
     Bot,
     BotState,
     Decision,
     Fill,
-    Incident,
-    IncidentKind,
     Order,
     OrderPurpose,
     OrderStatus,
@@ -34,11 +30,6 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 OPENINGS = (OrderPurpose.OPEN, OrderPurpose.REVERSE)
-ENDS = {
-    OrdStatus.FILLED: OrderStatus.FILLED,
-    OrdStatus.CANCELED: OrderStatus.CANCELLED,
-    OrdStatus.REJECTED: OrderStatus.REJECTED,
-}
 # A position that was read so long before a person traded may size an order that was claimed afterwards.
 READ_BEFORE = timedelta(seconds=10)
 
@@ -97,15 +88,8 @@ class Laws:
         """Raise LawBroken unless everything is settled or an open incident says why not."""
         self.after_step()
         with self._world.database.unwatched():
-            accepted = Alert.objects.filter(outcome=AlertOutcome.ACCEPTED).count()
-            decided = Decision.objects.count()
-            self._require(
-                decided == accepted * len(self._world.bots), f"{accepted} alerts, {decided} decisions"
-            )
-            for order in Order.objects.select_related("bot"):
-                self._look_at_end(order)
-            for bot in self._world.bots:
-                self._look_at_end_of(bot)
+            for complaint in endings.complaints(self._world.venue, self._world.bots):
+                self._break(complaint)
             self._raise_broken()
 
     def _figures(self) -> tuple[Any, ...]:
@@ -197,37 +181,6 @@ class Laws:
         self._require(
             set(ours) <= theirs, f"fills booked that the broker does not know: {set(ours) - theirs}"
         )
-
-    def _look_at_end(self, order: Order) -> None:
-        """An order that arrived ended as it did at the broker; one that did not has an end of its own."""
-        at_broker = self._world.venue.order_of(order.client_order_id)
-        subject = Q(kind=IncidentKind.ORDER_UNCONFIRMED, subject=order.client_order_id)
-        if order.settled_at is None:
-            is_told = Incident.objects.filter(subject, closed_at=None).exists()
-            self._require(is_told, f"{order} ({order.status}) has no end and no incident")
-        elif at_broker is None:
-            is_fine = order.status in (OrderStatus.LOST, OrderStatus.DENIED, OrderStatus.REJECTED)
-            self._require(is_fine, f"{order} is {order.status} and never arrived")
-        else:
-            end = ENDS.get(at_broker.ord_status)
-            if order.note.startswith("Declared lost by"):
-                # A person said so, and was wrong: the position shows it.
-                return
-            self._require(end == order.status, f"{order} is {order.status} here, {end} at the broker")
-            filled = self._world.venue.book.orders.filled(at_broker.id)
-            self._require(
-                order.filled_quantity == filled, f"{order}: {order.filled_quantity} of {filled} are booked"
-            )
-
-    def _look_at_end_of(self, bot: Bot) -> None:
-        """What is held is booked and is the target, or an open incident says why not."""
-        venue, snapshot = self._world.venue, stored(bot.id)
-        held, target = venue.held(venue.account_id(bot.account.broker_account)), snapshot.state.position
-        own = Q(bot=bot) | Q(bot=None, account=bot.account)
-        is_explained = Incident.objects.filter(own, closed_at=None).exists()
-        is_settled = held == snapshot.quantity and Direction.of(held) is target
-        figures = f"{bot}: the broker holds {held}, booked {snapshot.quantity}, target {target}"
-        self._require(is_settled or is_explained, f"{figures}, and no incident says why")
 
     def _require(self, holds: bool, text: str) -> None:
         if not holds:

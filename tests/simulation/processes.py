@@ -11,7 +11,8 @@ from broker.tradovate.credentials import Credentials
 from tests.broker.wire import MemoryTokens
 from tests.simulation.clock import SimulatedClock
 from tests.simulation.faults import Killed
-from tests.simulation.venue import USER, Venue
+from tests.simulation.server import USER
+from tests.simulation.venue import Venue
 from tradedesk.models import Account
 from tradedesk.services.desk import Desk, Link
 from tradedesk.stores import positions

@@ -10,10 +10,10 @@ from strategy import gate, sizing
 from strategy.types import Memory
 from tests.builders import make_message
 from tests.simulation import template
+from tests.simulation.acts import answer_to
 from tests.simulation.faults import Rates
 from tests.simulation.laws import LawBroken
 from tests.simulation.playing import play
-from tests.simulation.story import answer_to
 from tests.simulation.world import World, world_of
 from tradedesk.models import Alert, Order, OrderStatus, TradingMode
 from tradedesk.services import choosing, kill_switch, orders, recovery

@@ -1,81 +1,31 @@
 import json
-import tempfile
-from collections.abc import Awaitable, Callable
-from functools import cache, partial
-from pathlib import Path
+from collections.abc import Callable
 from random import Random
-from types import SimpleNamespace
 from typing import Any, cast
 
 import httpx
 from aiohttp import web
-from aiohttp.typedefs import Handler
-from yarl import URL
 
 from broker.base import Change as Hint
-from broker.paper.accounts import USER_ID, User
+from broker.paper.accounts import USER_ID
 from broker.paper.book import Book
 from broker.paper.clock import MovableClock
 from broker.paper.exchange import Exchange
 from broker.paper.fates import Fate
-from broker.paper.journal import Journal
 from broker.paper.prices import Prices
 from broker.paper.requests import NewOrder, Origin, RefusedError
 from broker.paper.rows import Action, Order, OrderType, OrderVersion
-from broker.paper.server import Settings, make_app
 from broker.paper.sessions import Sessions
 from broker.paper.tables import Change, Tables
-from broker.paper.web import ACCOUNTS, BODY, CLOCK, EXCHANGE, SESSIONS
-from tests.fakes import START
+from broker.paper.web import ACCOUNTS, CLOCK, EXCHANGE, SESSIONS
 from tests.simulation.clock import SimulatedClock
 from tests.simulation.faults import ABOUT_ORDERS, Faults
+from tests.simulation.server import USER, BareRequest, NoJournal, handlers, run_at_once, server
 
-USER = User("paper", "paper")
 PERSON = Origin(USER_ID, None)
 PLACE, CANCEL = "/v1/order/placeorder", "/v1/order/cancelorder"
 # Long enough to meet recovery, short enough to be over before an order may be called lost.
 LONGEST_DELAY_S = 6.0
-
-
-@cache
-def _server() -> web.Application:
-    """Return the paper broker's application; every story puts a fresh book into it."""
-    folder = Path(tempfile.mkdtemp(prefix="tradedesk-simulation-"))
-    return make_app(Settings(folder / "journal", USER, sync=False), lambda: START)
-
-
-@cache
-def _handlers() -> dict[str, Handler]:
-    """Return what answers each path, middlewares included."""
-    app, handlers = _server(), {}
-    for route in app.router.routes():
-        handler: Handler = route.handler
-        for middleware in reversed(app.middlewares):
-            handler = partial(middleware, handler=handler)
-        if route.resource is not None:
-            handlers[route.resource.canonical] = handler
-    return handlers
-
-
-class _Request(dict[Any, Any]):
-    """What the paper broker's handlers ask of a request."""
-
-    match_info = SimpleNamespace(http_exception=None)
-
-    def __init__(self, raw: httpx.Request) -> None:
-        super().__init__({BODY: raw.content})
-        self.app = _server()
-        self.headers = raw.headers
-        self.rel_url = URL(raw.url.raw_path.decode(), encoded=True)
-        self.path, self.query = self.rel_url.path, self.rel_url.query
-
-
-class _NoJournal(Journal):
-    """Remembers nothing: a story has no broker that restarts."""
-
-    def __init__(self) -> None: ...
-
-    def append(self, *_: object) -> None: ...
 
 
 class Venue(httpx.BaseTransport):
@@ -86,11 +36,11 @@ class Venue(httpx.BaseTransport):
     """
 
     def __init__(self, random: Random, clock: SimulatedClock, faults: Faults) -> None:
-        app = _server()
+        app = server()
         catalog = app[EXCHANGE].book.catalog
         tables = Tables()
         self.book = Book(tables, catalog, Prices(random.randrange(1000), catalog, tables.prices))
-        self.exchange = Exchange(self.book, _NoJournal(), clock.now)
+        self.exchange = Exchange(self.book, NoJournal(), clock.now)
         self.exchange.listeners.append(self._note)
         app[EXCHANGE], app[CLOCK] = self.exchange, MovableClock(clock.now)
         app[SESSIONS] = Sessions(USER, clock.now)
@@ -118,12 +68,12 @@ class Venue(httpx.BaseTransport):
         assert row is not None
         action = Action.BUY if quantity > 0 else Action.SELL
         terms = OrderVersion(0, 0, abs(quantity), OrderType.MARKET)
-        _run(self.exchange.place(NewOrder(account_id, row.id, action, terms), PERSON))
+        run_at_once(self.exchange.place(NewOrder(account_id, row.id, action, terms), PERSON))
 
     def cancel_by_hand(self, order_id: int) -> None:
         """Let a person cancel an order, if it still lives."""
         try:
-            _run(self.exchange.cancel(order_id, PERSON))
+            run_at_once(self.exchange.cancel(order_id, PERSON))
         except RefusedError:
             self._faults.happened["cancel refused"] += 1
 
@@ -139,7 +89,7 @@ class Venue(httpx.BaseTransport):
 
     def account_id(self, name: str) -> int:
         """Return the id of an account by its name."""
-        row = _server()[ACCOUNTS].named(name)
+        row = server()[ACCOUNTS].named(name)
         assert row is not None
         return row.id
 
@@ -210,7 +160,7 @@ class Venue(httpx.BaseTransport):
             self.before_order(body, late=late)
             self._set_fate(body["orderQty"])
         try:
-            answer = _run(_handlers()[raw.url.path](cast("web.Request", _Request(raw))))
+            answer = run_at_once(handlers()[raw.url.path](cast("web.Request", BareRequest(raw))))
         except web.HTTPException as error:
             return httpx.Response(error.status, text=error.text)
         assert isinstance(answer, web.Response)
@@ -259,13 +209,3 @@ def _hint_of(change: Change) -> Hint | None:
         case "position":
             return Hint(account_id=row.account_id)
     return None
-
-
-def _run[T](work: Awaitable[T]) -> T:
-    """Return what a coroutine makes that waits for nothing: without latency, none of the broker's does."""
-    try:
-        next(work.__await__())
-    except StopIteration as end:
-        result: T = end.value
-        return result
-    raise AssertionError("the paper broker waits for something")
