@@ -13,6 +13,7 @@ from tests.simulation.world import World
 from tests.telling import BLUE, DOWN, RED, UP
 from tradedesk.models import Account, Incident, IncidentKind, TradingMode
 from tradedesk.services import kill_switch
+from tradedesk.services.comparing import Comparer
 from tradedesk.services.flatten import flatten
 from tradedesk.services.following import Follower
 from tradedesk.services.recovery import recover
@@ -111,12 +112,14 @@ class Acts:
 
         def follow(process: Process) -> None:
             if process is not self._following:
-                self._following, self._follower = process, Follower(process.desk, list(Account.objects.all()))
+                self._following, self._comparer = process, Comparer(process.desk)
+                self._follower = Follower(process.desk, list(Account.objects.all()), self._comparer)
                 self._follower.take(Connected())
             for hint in heard:
                 self._follower.take(hint)
             for _ in range(3):
                 self._follower.work()
+                self._comparer.work()
                 self._world.clock.advance(0.4)
 
         self._world.run("follower", "follow", follow)

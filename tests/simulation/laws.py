@@ -156,7 +156,7 @@ class Laws:
         decided = Decision.objects.filter(bot=bot).select_related("alert")
         facts = [row.alert for row in decided if refusal_of_alert(row.alert, bot.strategy) is None]
         stand_downs = [entry for entry in snapshot.memory.entries if isinstance(entry, StandDown)]
-        replayed = memory_of([*map(event_of, facts), *stand_downs])
+        replayed = memory_of([*(event_of(alert, bot.strategy) for alert in facts), *stand_downs])
         self._require(replayed == snapshot.memory, f"{bot}: replayed {replayed}, stored {snapshot.memory}")
         self._require(
             derived(replayed) == fold(replayed).position, f"{bot}: the fold is not the reference fold"
