@@ -220,7 +220,10 @@ class Acts:
 def answer_to(message: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     """Post a message to the webhook, and return the HTTP status and the body of its answer."""
     request = _requests.post("/webhooks/tradingview/", message, format="json")
-    answer = _post(request, token=TOKEN)
+    try:
+        answer = _post(request, token=TOKEN)
+    except Exception as error:
+        raise AssertionError("the webhook raises instead of answering") from error
     return answer.status_code, dict(answer.data)
 
 

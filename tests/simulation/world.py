@@ -19,11 +19,11 @@ from tradedesk.models import Bot, ids
 from tradedesk.services.kill_switch import NotClean
 from tradedesk.services.recovery import recover
 from tradedesk.stores import positions, rates
-from tradedesk.stores.positions import Busy, Unreadable
+from tradedesk.stores.positions import Busy
 
 NAMES = ("web", "other web", "worker", "command", "follower")
 # What an act may end with when things go wrong around it. Anything else is a bug in the desk.
-EXPECTED = (BrokerError, Busy, Unreadable, NotClean)
+EXPECTED = (BrokerError, Busy, NotClean)
 DEEPEST = 2
 # A web process takes alerts while it still settles what an earlier one left: some come first.
 SETTLES_AT_START = 0.6
