@@ -14,7 +14,7 @@ from tests.telling import BLUE, DOWN, RED, UP
 from tradedesk.models import Account, Incident, IncidentKind, TradingMode
 from tradedesk.services import kill_switch
 from tradedesk.services.comparing import Comparer
-from tradedesk.services.flatten import flatten
+from tradedesk.services.flatten import flatten, go_on
 from tradedesk.services.following import Follower
 from tradedesk.services.recovery import recover
 from tradedesk.services.resolving import resolve
@@ -137,6 +137,10 @@ class Acts:
         )
         if result is not None:
             self._world.note(f"flatten of {scope}: flat {result.flat}")
+
+    def go_on_flattening(self) -> int | None:
+        """Let the task go on with what is to be flat, and return how much still is."""
+        return self.run("flatten", lambda process: go_on(process.desk))
 
     def switch_on(self) -> None:
         scope = self._random.choice(SCOPES)

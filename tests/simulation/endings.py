@@ -10,6 +10,7 @@ from tradedesk.models import (
     AlertOutcome,
     Bot,
     Decision,
+    FlattenWish,
     Incident,
     IncidentKind,
     Order,
@@ -30,6 +31,8 @@ def complaints(venue: Venue, bots: Sequence[Bot]) -> Iterator[str]:
     decided = Decision.objects.count()
     if decided != accepted * len(bots):
         yield f"{accepted} alerts for {len(bots)} bots, {decided} decisions"
+    for wish in FlattenWish.objects.filter(ended_at=None):
+        yield f"{wish} is not done: {wish.seen}"
     for order in Order.objects.all():
         yield from _about_order(venue, order)
     for bot in bots:

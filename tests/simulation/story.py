@@ -43,6 +43,7 @@ class Story:
             acts.follow: 5,
             acts.let_fill: 5,
             acts.flatten: 3,
+            acts.go_on_flattening: 3,
             acts.switch_on: 4,
             acts.switch_off: 6,
             acts.kill: 3,
@@ -66,6 +67,7 @@ class Story:
             acts.follow,
             acts.let_fill,
             acts.flatten,
+            acts.go_on_flattening,
             acts.switch_on,
             acts.switch_off,
             acts.nap,
@@ -92,9 +94,10 @@ class Story:
         acts.run("recover", lambda process: recover(process.desk, wait_s=60))
         for _ in range(MOST_ROUNDS):
             world.clock.advance(6)
+            still_open = acts.go_on_flattening()
             recovered = acts.run("recover", lambda process: recover(process.desk))
             is_clean = acts.reconcile()
-            if is_clean and recovered is not None and not recovered.open_count:
+            if is_clean and still_open == 0 and recovered is not None and not recovered.open_count:
                 break
 
 

@@ -14,6 +14,7 @@ from tradedesk.models import (
     BotState,
     Decision,
     Fill,
+    FlattenWish,
     Incident,
     Notice,
     Order,
@@ -34,6 +35,7 @@ HISTORY: tuple[type[Model], ...] = (
     Notice,
     AuditEntry,
     TradingStateChange,
+    FlattenWish,
 )
 
 

@@ -16,6 +16,7 @@ from tests.simulation.seams import Database, Redis
 from tests.simulation.venue import Venue
 from tradedesk import wiring
 from tradedesk.models import Bot, ids
+from tradedesk.services import flatten, wishes
 from tradedesk.services.kill_switch import NotClean
 from tradedesk.services.recovery import recover
 from tradedesk.stores import positions, rates
@@ -70,7 +71,7 @@ class World:
         if process.is_dead:
             process = self._processes[name] = self._start(name)
             if self.random.random() < SETTLES_AT_START:
-                self.run(name, "recover", lambda started: recover(started.desk))
+                self.run(name, "recover", _settle)
             return self.run(name, activity, act)
         errors = self.database.errors
         self.running.append(process)
@@ -130,6 +131,13 @@ class World:
             return False
         self.interruptions(self, point)
         return True
+
+
+def _settle(process: Process) -> None:
+    """Do what a process does first when it starts."""
+    wishes.make_due(process.desk.now())
+    flatten.go_on(process.desk)
+    recover(process.desk)
 
 
 @contextmanager
