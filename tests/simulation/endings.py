@@ -15,6 +15,8 @@ from tradedesk.models import (
     IncidentKind,
     Order,
     OrderStatus,
+    TradingMode,
+    TradingState,
 )
 from tradedesk.stores.positions import stored
 
@@ -31,7 +33,9 @@ def complaints(venue: Venue, bots: Sequence[Bot]) -> Iterator[str]:
     decided = Decision.objects.count()
     if decided != accepted * len(bots):
         yield f"{accepted} alerts for {len(bots)} bots, {decided} decisions"
-    for wish in FlattenWish.objects.filter(ended_at=None):
+    # A halt that came after a flatten stops it, and says so.
+    is_halted = TradingState.objects.filter(mode=TradingMode.HALTED).exists()
+    for wish in () if is_halted else FlattenWish.objects.filter(ended_at=None):
         yield f"{wish} is not done: {wish.seen}"
     for order in Order.objects.all():
         yield from _about_order(venue, order)

@@ -11,6 +11,7 @@ from strategy.types import Direction, Memory, StandDown
 from tests.builders import LONG_AGO
 from tests.simulation import endings
 from tradedesk.models import (
+    Account,
     Alert,
     Bot,
     BotState,
@@ -138,7 +139,7 @@ class Laws:
         before = venue.held(account_id) + sum(at_work)
         after = before + row.signed_quantity
         traded_at = self.traded_by_hand.get(account_id, LONG_AGO)
-        if row.sent_at is None or traded_at > row.sent_at - READ_BEFORE:
+        if row.sent_at is None or traded_at > row.sent_at - READ_BEFORE or _is_misled(row.account):
             return
         figures = f"{row} ({row.purpose}) with {before:+d} held or at work"
         if is_opening:
@@ -172,7 +173,8 @@ class Laws:
         account_id = self._world.venue.account_id(bot.account.broker_account)
         held = self._world.venue.held(account_id)
         if account_id not in self.traded_by_hand:
-            self._require(abs(held) <= bot.position_limit, f"{bot} holds {held}, past its limit")
+            is_within = abs(held) <= bot.position_limit or _is_misled(bot.account)
+            self._require(is_within, f"{bot} holds {held}, past its limit")
 
     def _look_at_fills(self) -> None:
         ours = Fill.objects.values_list("broker_fill_id", "order__broker_order_id", "side", "quantity")
@@ -193,6 +195,11 @@ class Laws:
     def _raise_broken(self) -> None:
         if self._broken:
             raise LawBroken("; ".join(self._broken))
+
+
+def _is_misled(account: Account) -> bool:
+    """Tell whether a person declared an order lost: that word may have been wrong."""
+    return Order.objects.filter(account=account, note__startswith="Declared lost by").exists()
 
 
 def _as_kept(snapshot: Snapshot) -> Snapshot:

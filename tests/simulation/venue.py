@@ -50,6 +50,7 @@ class Venue(httpx.BaseTransport):
         self._random, self._clock, self._faults = random, clock, faults
         self._delayed: list[tuple[float, httpx.Request]] = []
         clock.after_advance = self._deliver_delayed
+        clock.due = lambda: [at for at, _ in self._delayed]
 
     def handle_request(self, raw: httpx.Request) -> httpx.Response:
         deadline, what = raw.extensions["deadline"], _name_of(raw)
