@@ -112,9 +112,10 @@ class Acts:
 
         def follow(process: Process) -> None:
             if process is not self._following:
-                self._following, self._comparer = process, Comparer(process.desk)
+                self._comparer = Comparer(process.desk)
                 self._follower = Follower(process.desk, list(Account.objects.all()), self._comparer)
                 self._follower.take(Connected())
+                self._following = process
             for hint in heard:
                 self._follower.take(hint)
             for _ in range(3):
