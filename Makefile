@@ -4,12 +4,13 @@ BLANK := SECRET_KEY=check DESK_LOCAL=true DATABASE_URL=sqlite://:memory: REDIS_U
 UV_COMPILE := $(PY) -m uv pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-header --no-annotate $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench lock packages dev-packages
+.PHONY: help run test check bench soak lock packages dev-packages
 
 help:
 	@echo "make run     start the desk on http://127.0.0.1:$${PORT:-8000}; Ctrl-C stops it; state stays in var/"
 	@echo "make test    run the whole suite, on a real PostgreSQL and Redis of its own; ARGS='-k name' picks tests"
 	@echo "make check   format, lint, types, import rules, migrations, system checks, API schema, lock files"
+	@echo "make soak    play SEEDS=20000 more seeded stories of a desk in trouble, or one again: SEED=7"
 	@echo "make bench   benchmarks, JSON on the last line"
 	@echo "make lock    write the requirements files anew from pyproject.toml"
 
@@ -35,6 +36,10 @@ check: dev-packages
 	$(BLANK) $(PY) manage.py spectacular --validate --fail-on-warn --file /dev/null
 	$(PY) scripts/check_locks.py
 	@$(PY) -m pip check
+
+# `make test` plays the first 2,000.
+soak: dev-packages
+	@$(PY) -m tests.simulation $(if $(SEED),--seed $(SEED),--first 2000 --seeds $(or $(SEEDS),20000))
 
 bench: dev-packages
 	@$(PY) -m tests.bench $(ARGS)

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from broker.base import BrokerNotReached, BrokerOutcomeUnknown, BrokerRefused, OrderRequest, Side
+from strategy.types import Direction
 from tests.builders import make_account, make_bot, make_incident, make_order, set_held
 from tests.fakes import START, FakeBroker, FakeClock, FakeLinks
 from tests.posting import Teller
@@ -111,6 +112,18 @@ def test_nothing_opens_until_the_flatten_is_over(begun: Desk, tell: Teller, cloc
 
     assert said(tell(UP, 2)) == ("NONE", "ALREADY_OUT")
     assert said(tell(BLUE, 20)) == ("ENTER_LONG", "TREND_BLUE")
+
+
+def test_colour_that_comes_before_the_flatten_is_over_is_given_up_with_it(
+    begun: Desk, bot: Bot, tell: Teller, clock: FakeClock, broker: FakeBroker
+) -> None:
+    tell(BLUE, 1)
+
+    clock.advance(2)
+    go_on(begun)
+
+    assert broker.held() == 0
+    assert stored(bot.id).state.position is Direction.NONE
 
 
 def test_tries_come_less_and_less_often(

@@ -469,3 +469,26 @@ def test_repeated_recovery_books_a_fill_once(
     recover(desk)
 
     assert (Fill.objects.count(), stored(bot.id).quantity, Order.objects.get().filled_quantity) == (1, 1, 1)
+
+
+def test_target_that_turns_back_while_a_closing_works_is_held_in_the_end_or_given_up(
+    bot: Bot, tell: Teller, broker: FakeBroker, desk: Desk, clock: FakeClock
+) -> None:
+    Bot.objects.update(size=2)
+    tell(BLUE)
+    broker.fills_at_once = False
+
+    def fill_one() -> None:
+        clock.during_sleep = None
+        broker.fill(list(broker.orders)[-1], 1)
+
+    clock.during_sleep = fill_one
+    assert tell(DOWN, 15).decision["order"]["status"] == "partially_filled"
+    tell(UP, 30)
+
+    for order in broker.working_orders(1, timeout_s=1):
+        broker.fill(order.id)
+    clock.advance(LEFT_BEHIND_S)
+    recover(desk)
+
+    assert target_of(bot) is Direction.of(broker.held())

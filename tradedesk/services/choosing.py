@@ -181,7 +181,8 @@ def stood_down_by(memory: Memory, key: str, code: Reason) -> Memory:
     newest = newest_event(memory)
     if newest is None:
         return memory
-    entry = StandDown(key, newest.effective_at, newest.indicator, code.value)
+    # One alert may answer twice: its closing half may fill after a later event wanted to stay.
+    entry = StandDown(f"{key}|{newest.key}", newest.effective_at, newest.indicator, code.value)
     return replace(memory, entries=memory_of((*memory.entries, entry)).entries)
 
 

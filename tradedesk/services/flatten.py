@@ -147,13 +147,13 @@ def _is_any_unknown(accounts: Sequence[Account], only: Bot | None) -> bool:
 
 
 def _stand_down(desk: Desk, bot: Bot, wish: FlattenWish) -> None:
-    """Let the bot rest flat until the next colour change, from the moment the flatten was asked for; once."""
+    """Let the bot rest flat until the next colour change, once for each event that came since."""
     try:
         with seat(bot.id, wait_s=SEAT_WAIT_S, sleep=desk.sleep) as taken:
             # Behind every event known by now, though the chart's clock be ahead of ours.
             newest = newest_event(stored(bot.id).memory)
             since = max(desk.now(), newest.effective_at) if newest else desk.now()
-            key = f"flatten|{wish.since.isoformat()}"
+            key = f"flatten|{wish.since.isoformat()}|{newest.key if newest else ''}"
             taken.snapshot = _store_entry(desk, bot, StandDown(key, since, None, Reason.FLATTEN.value))
     except (Busy, Unreadable):
         # Closing matters more, and the next try comes back to it.
