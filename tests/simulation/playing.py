@@ -8,7 +8,7 @@ from itertools import batched
 from multiprocessing import get_context
 
 from tests.simulation.laws import LawBroken
-from tests.simulation.points import POINTS
+from tests.simulation.points import AIMS
 from tests.simulation.story import Story
 from tests.simulation.world import world_of
 
@@ -36,7 +36,7 @@ class Played:
 def play(seed: int) -> tuple[Played, list[str]]:
     """Play one story, and return what came of it and its course, a line for each thing that happened."""
     played = Played(stories=1)
-    with world_of(seed, aim=POINTS[seed % len(POINTS)]) as world:
+    with world_of(seed, aim=AIMS[seed % len(AIMS)]) as world:
         try:
             Story(world).tell()
         except LawBroken as broken:

@@ -24,6 +24,19 @@ _OF_ACTIVITIES = {
     "resolve": _around("bot changed"),
 }
 POINTS = tuple(f"{activity}: {point}" for activity, points in _OF_ACTIVITIES.items() for point in points)
+# Few stories come by these: more of them aim there.
+RARE = (
+    "recover: before decision stored",
+    "recover: before order claimed",
+    "recover: before order sent",
+    "recover: after order sent",
+    "reconcile: before trading state set",
+    "reconcile: after trading state set",
+    "flatten: before cancel sent",
+    "resolve: before bot changed",
+    "resolve: after bot changed",
+)
+AIMS = (*POINTS, *RARE * 6)
 # What else goes wrong, each at least once.
 FAULTS = {
     "statement failed",
