@@ -33,9 +33,11 @@ def complaints(venue: Venue, bots: Sequence[Bot]) -> Iterator[str]:
     decided = Decision.objects.count()
     if decided != accepted * len(bots):
         yield f"{accepted} alerts for {len(bots)} bots, {decided} decisions"
-    # A halt that came after a flatten stops it, and says so.
+    # A halt that came after a flatten stops it, and so does an order that may fill still, until a person
+    # tells what became of it. Both say so.
     is_halted = TradingState.objects.filter(mode=TradingMode.HALTED).exists()
-    for wish in () if is_halted else FlattenWish.objects.filter(ended_at=None):
+    is_in_doubt = Incident.objects.filter(closed_at=None, kind=IncidentKind.ORDER_UNCONFIRMED).exists()
+    for wish in () if is_halted or is_in_doubt else FlattenWish.objects.filter(ended_at=None):
         yield f"{wish} is not done: {wish.seen}"
     for order in Order.objects.all():
         yield from _about_order(venue, order)

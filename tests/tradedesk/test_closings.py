@@ -322,6 +322,30 @@ def test_closing_waits_for_another_one_without_an_end(
 
 
 @pytest.mark.usefixtures("long")
+def test_closings_that_both_wait_do_not_wait_for_each_other(
+    bot: Bot, tell: Teller, broker: FakeBroker, desk: Desk, clock: FakeClock
+) -> None:
+    broker.fail("submit", BrokerNotReached("no route"))
+    tell(DOWN, 20)
+    exit_, names = Order.objects.get(purpose=OrderPurpose.CLOSE), ("account", "bot", "decision", "contract")
+    kept = {name: getattr(exit_, name) for name in names}
+    Order.objects.create(
+        **kept,
+        purpose=OrderPurpose.CLOSE,
+        side=exit_.side,
+        quantity=1,
+        client_order_id="td-another",
+        status=OrderStatus.PENDING,
+        created_at=clock.now(),
+    )
+
+    pass_time(desk, clock)
+
+    assert (sent(broker), broker.held()) == ([HALF, HALF], 0)
+    assert statuses() == [("close", "filled"), ("close", "denied")]
+
+
+@pytest.mark.usefixtures("long")
 @pytest.mark.parametrize("error", [BrokerNotReached("no route"), BrokerAuthFailed("401")])
 def test_exit_that_never_left_goes_as_soon_as_the_broker_is_there(
     bot: Bot, tell: Teller, broker: FakeBroker, desk: Desk, clock: FakeClock, error: BrokerError

@@ -86,7 +86,9 @@ def _refusal_of_closing(
         order.quantity = abs(held)
     records = records_of(bot)
     others = [other for other in records.unfinished if other.pk != order.pk]
-    records = replace(records, unfinished=[other for other in others if other.contract == order.contract])
+    # Another closing that waits holds none up: two of them would wait for each other.
+    at_work = [other for other in others if other.status != OrderStatus.PENDING]
+    records = replace(records, unfinished=[other for other in at_work if other.contract == order.contract])
     facts = facts_for(desk, alert, bot, snapshot, snapshot.memory, view, records, desk.now())
     facts = replace(facts, held=held, order=order.signed_quantity, mode=mode.value)
     refusal = gate.refusal(gate.closing_checks(facts))
