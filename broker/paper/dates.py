@@ -46,6 +46,15 @@ def crude_last_day(year: int, month: int) -> date:
     return business_days_before(anchor, 3 if is_business_day(anchor) else 4)
 
 
+def crude_first_notice(year: int, month: int) -> date:
+    """Return the first notice day of CL: the second business day after its last day."""
+    day, count = crude_last_day(year, month), 2
+    while count:
+        day += timedelta(days=1)
+        count -= is_business_day(day)
+    return day
+
+
 def micro_crude_last_day(year: int, month: int) -> date:
     """Return the last day of MCL, one business day before CL."""
     return business_days_before(crude_last_day(year, month), 1)

@@ -67,7 +67,14 @@ def _gold_roll(year: int, month: int) -> date:
 
 
 INDEX = Family("HMUZ", "HMUZ", dates.third_friday, _index_roll, time(8, 30))
-CRUDE = Family(MONTH_LETTERS, MONTH_LETTERS, dates.crude_last_day, _crude_roll, time(13, 30))
+CRUDE = Family(
+    MONTH_LETTERS,
+    MONTH_LETTERS,
+    dates.crude_last_day,
+    _crude_roll,
+    time(13, 30),
+    dates.crude_first_notice,
+)
 MICRO_CRUDE = Family(
     MONTH_LETTERS, MONTH_LETTERS, dates.micro_crude_last_day, _micro_crude_roll, time(13, 30)
 )

@@ -52,6 +52,7 @@ def test_moment_belongs_to_the_session_that_opened_at_five_in_chicago(moment: st
         (dates.micro_crude_last_day, 2027, 1, date(2026, 12, 18)),
         (dates.micro_crude_last_day, 2027, 2, date(2027, 1, 19)),
         (dates.gold_first_notice, 2026, 12, date(2026, 11, 30)),
+        (dates.crude_first_notice, 2026, 12, date(2026, 11, 24)),
         (dates.gold_last_day, 2026, 12, date(2026, 12, 29)),
     ],
 )

@@ -33,6 +33,10 @@ RARE = (
     "reconcile: before trading state set",
     "reconcile: after trading state set",
     "flatten: before cancel sent",
+    "flatten: after cancel sent",
+    "flatten: before order sent",
+    "flatten: after order claimed",
+    "recover: after order claimed",
     "resolve: before bot changed",
     "resolve: after bot changed",
 )

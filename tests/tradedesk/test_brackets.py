@@ -542,3 +542,20 @@ def test_value_that_is_too_old_to_size_by_opens_nothing(bot: Bot, tell: Teller, 
     paper.clock.advance(91)
 
     assert said(tell(BLUE, 2)) == ("NONE", "RISK_SIZE")
+
+
+def test_closing_that_an_opening_leaves_goes_only_once_the_legs_are_over(
+    bot: Bot, tell: Teller, paper: PaperDesk
+) -> None:
+    paper.fault("fate", "/order/placeoso", hold=True)
+    tell(BLUE)
+    paper.fault("status", "/order/cancelorder", status=500, times=9)
+    tell(DOWN, 20)
+    paper.heal()
+    paper.release(Order.objects.get(purpose="open").broker_order_id or 0, 1)
+    paper.clock.advance(LEFT_BEHIND_S)
+
+    recover(paper.desk)
+    paper.move("6832.25")
+
+    assert (paper.held(), paper.working(), stored(bot.id).quantity) == (0, [], 0)

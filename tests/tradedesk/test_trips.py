@@ -102,6 +102,16 @@ def test_order_that_fills_ends_the_row(touchy: Bot, tell: Teller, broker: FakeBr
     assert mode("bot:mes-paper")[0] == ACTIVE
 
 
+def test_rejected_closings_stop_no_closing(touchy: Bot, tell: Teller, broker: FakeBroker, desk: Desk) -> None:
+    tell(BLUE)
+    for _ in range(3):
+        broker.reject("closed for a moment")
+
+    flattened = flatten(desk, scope="account:paper", reason="Flat by 15:08", by="desk", passes_halt=False)
+
+    assert (flattened.flat, broker.held(), mode("bot:mes-paper")[0]) == (True, 0, ACTIVE)
+
+
 def test_order_that_was_not_sent_is_no_rejection(touchy: Bot, tell: Teller, broker: FakeBroker) -> None:
     for number in range(4):
         broker.fail("submit", BrokerNotReached("no route"))

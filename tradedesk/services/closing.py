@@ -55,7 +55,8 @@ def close_account(
     position is gone: never is one left bare. Raises BrokerError and Busy when the account could not be read.
     """
     root = bot.instrument.root if bot else None
-    settle_account(desk, link, account)
+    # A broker that does not answer for single orders must leave time to close.
+    settle_account(desk, link, account, within_s=deadline.left_s() / 2)
     sending = Order.objects.filter(account=account, status=OrderStatus.SENT, settled_at=None)
     is_on_its_way = (sending.filter(bot=bot) if bot else sending).exists()
     # In this order: an entry that fills between the two reads shows in the second.
@@ -151,10 +152,11 @@ def _send_closing(
     held = next((row.quantity for row in rows if row.contract_id == contract.id), 0)
     claimed, now, identity = desk.monotonic(), desk.now(), new_id()
     with transaction.atomic():
+        # Two processes that flatten at once wait for each other here; the second finds the first's order.
+        # Before the trading states: the other way round it and a reconciliation could wait for each other.
+        Account.objects.select_for_update(no_key=True).get(pk=account.pk)
         if not held or not _may_close(account, bot, wish):
             return None
-        # Two processes that flatten at once wait for each other here; the second finds the first's order.
-        Account.objects.select_for_update(no_key=True).get(pk=account.pk)
         ours = Order.objects.filter(account=account, contract=contract.name)
         # An order that waits to be sent late must not go beside this one.
         ours.filter(status=OrderStatus.PENDING).update(

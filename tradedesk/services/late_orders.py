@@ -5,10 +5,10 @@ from django.db import transaction
 from strategy import gate
 from strategy.types import Direction
 from tradedesk.models import Account, Alert, Bot, Order, OrderPurpose, OrderStatus, Reason, TradingMode
-from tradedesk.services import booking, orders
+from tradedesk.services import booking, legs, orders
 from tradedesk.services.choosing import facts_for
 from tradedesk.services.desk import Deadline, Desk, Link
-from tradedesk.services.positions import BrokerView
+from tradedesk.services.positions import BrokerView, view_of
 from tradedesk.services.records import records_of
 from tradedesk.services.trading_state import mode_for_claim, was_halted_since
 from tradedesk.stores import rows
@@ -21,9 +21,12 @@ def send_late(
 ) -> orders.Outcome:
     """Send an order that waits and was proven not to have left, while it still fits what the broker shows.
 
-    Its legs go along. An opening must be young enough too. A closing is sized anew. Raises Busy when another
-    process sends it, or when another closing has to end first.
+    Its legs go along. An opening must be young enough too. A closing is sized anew, and the legs at work go
+    before it. Raises Busy when another process sends it, or when another closing has to end first, and
+    BrokerError when the legs may still fill.
     """
+    if order.purpose == OrderPurpose.CLOSE:
+        view = _without_legs(desk, link, order, bot, view, deadline)
     with transaction.atomic():
         refusal = _refusal(desk, order, bot, view)
         if refusal:
@@ -35,17 +38,36 @@ def send_late(
             status=OrderStatus.SENT, sent_at=now, position_before=held, quantity=order.quantity
         ):
             raise Busy
-        legs = list(Order.objects.open_legs().filter(entry=order))
-        Order.objects.filter(pk__in=[leg.pk for leg in legs]).update(status=OrderStatus.SENT, sent_at=now)
+        along = list(Order.objects.open_legs().filter(entry=order))
+        Order.objects.filter(pk__in=[leg.pk for leg in along]).update(status=OrderStatus.SENT, sent_at=now)
         order.status, order.sent_at, order.position_before = OrderStatus.SENT, now, held
     price = order.decision.alert.close if order.decision else None
-    return orders.send(desk, link, order, price, claimed, deadline, legs)
+    return orders.send(desk, link, order, price, claimed, deadline, along)
+
+
+def _without_legs(
+    desk: Desk, link: Link, order: Order, bot: Bot, view: BrokerView, deadline: Deadline
+) -> BrokerView:
+    """Put the legs of a bot away before its closing, and return what is held then.
+
+    Only for a closing that may really leave: one that is refused keeps its stop.
+    """
+    with transaction.atomic():
+        if _refusal(desk, order, bot, view):
+            return view
+    if not legs.clear(desk, link, bot, deadline):
+        return view
+    return view_of(link, bot.instrument, deadline)
 
 
 def _refusal(desk: Desk, order: Order, bot: Bot, view: BrokerView) -> str:
     """Return why an order that waited must not go any more, "" when it may."""
+    is_closing = order.purpose == OrderPurpose.CLOSE
+    if not is_closing:
+        # Before the trading states: the other way round it and a reconciliation could wait for each other.
+        _claim(bot.account)
     mode, snapshot = mode_for_claim(bot.account, bot), stored(bot.id)
-    is_closing, target = order.purpose == OrderPurpose.CLOSE, snapshot.state.position
+    target = snapshot.state.position
     held = view.quantity_in(order.contract) if is_closing else view.quantity
     if Direction.of(held) is target:
         return f"Not sent late: the broker holds {held}, which is the target by now."
@@ -71,10 +93,7 @@ def _refusal_of_opening(
     records = replace(records, unfinished=others)
     facts = facts_for(desk, alert, bot, snapshot, snapshot.memory, view, records, desk.now())
     facts = replace(facts, order=order.signed_quantity, mode=mode.value)
-    refusal = gate.refusal(gate.opening_checks(facts))
-    if refusal is None:
-        _claim(bot.account)
-    return refusal
+    return gate.refusal(gate.opening_checks(facts))
 
 
 def _refusal_of_closing(

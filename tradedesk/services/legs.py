@@ -151,7 +151,7 @@ def _is_on_its_way(desk: Desk, leg: Order) -> bool:
     if leg.status != OrderStatus.SENT or leg.sent_at is None:
         return False
     goes_along = leg.entry is not None and leg.entry.status == OrderStatus.SENT
-    return goes_along or leg.sent_at > desk.now() - IN_FLIGHT
+    return goes_along or abs(desk.now() - leg.sent_at) < IN_FLIGHT
 
 
 def _outcome(desk: Desk, link: Link, leg: Order, found: BrokerOrder | None) -> orders.Outcome:

@@ -222,11 +222,17 @@ def _alerts(desk: Desk) -> Iterator[Row]:
             yield Row("alert", f"{alert} for {bot.slug}", outcome, still_open=result.decision is None)
 
 
-def settle_account(desk: Desk, link: Link, account: Account) -> None:
-    """Ask about every order of an account whose end is not known, as far as the broker answers."""
+def settle_account(desk: Desk, link: Link, account: Account, *, within_s: float = float("inf")) -> None:
+    """Ask about every order of an account whose end is not known, as far as the broker answers.
+
+    None is begun after `within_s` seconds.
+    """
+    deadline = desk.deadline(within_s)
     left = Order.objects.unfinished().filter(account=account).exclude(status=OrderStatus.PENDING)
     left = left.exclude(status=OrderStatus.SENT, sent_at__range=lately(desk.now()))
     for order in left.select_related("bot__account", "bot__instrument", "decision__alert"):
+        if not deadline.left_s():
+            return
         try:
             settle(desk, link, order)
         except (BrokerError, Busy, Unreadable, DatabaseError) as error:

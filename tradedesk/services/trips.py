@@ -6,7 +6,6 @@ from decimal import Decimal
 
 from strategy.gate import Check
 from tradedesk.models import (
-    LEGS,
     Account,
     Bot,
     Cause,
@@ -65,8 +64,8 @@ def watch_outcome(order: Order, excess: int, now: datetime) -> None:
             {"ordered": order.quantity, "filled": order.quantity + excess},
             now,
         )
-    # The closing half of a reversal follows it, and must not meet a halt.
-    if order.status == OrderStatus.REJECTED and order.purpose != OrderPurpose.REVERSE and order.bot:
+    # The closing half of a reversal follows it, and must not meet a halt; nor must the next try to close.
+    if order.status == OrderStatus.REJECTED and order.purpose == OrderPurpose.OPEN and order.bot:
         _watch_rejections(order.bot, now)
 
 
@@ -89,12 +88,12 @@ def reduce_all(kind: IncidentKind, accounts: Iterable[Account], figures: str, no
 
 
 def _watch_rejections(bot: Bot, now: datetime) -> None:
-    """Halt a bot whose last orders were all rejected; those before a release do not count any more."""
+    """Halt a bot whose last openings were all rejected; those before a release do not count any more."""
     most, state = bot.rejections_in_a_row, TradingState.objects.filter(bot=bot).first()
     if most is None or state is None:
         return
     left = Order.objects.filter(bot=bot).exclude(settled_at=None).exclude(status__in=NEVER_LEFT)
-    left = left.exclude(purpose__in=LEGS)
+    left = left.filter(purpose__in=(OrderPurpose.OPEN, OrderPurpose.REVERSE))
     since = left.filter(created_at__gt=state.since) if state.since else left
     last = list(since.order_by("-id").values_list("status", flat=True)[:most])
     if len(last) == most and set(last) == {OrderStatus.REJECTED}:
