@@ -12,7 +12,7 @@ from tests.fakes import FakeBroker, FakeClock
 from tests.posting import Teller
 from tests.telling import BLUE, DOWN, RED, open_incidents
 from tradedesk.models import Alert, Bot, Decision, Order, TradingMode, TradingState
-from tradedesk.services import booking, closings, intake, reconciliation, recovery, trading
+from tradedesk.services import booking, intake, owed_closings, reconciliation, recovery, trading
 from tradedesk.services.desk import Desk
 from tradedesk.services.reconciliation import reconcile
 from tradedesk.services.recovery import recover
@@ -113,7 +113,7 @@ def test_death_at_any_step_of_an_alert_loses_nothing_and_sends_nothing_twice(
 @pytest.mark.parametrize(
     ("owner", "step", "when"),
     [
-        (closings, "put_down", AFTER),
+        (owed_closings, "put_down", AFTER),
         (recovery, "send_late", BEFORE),
         (FakeBroker, "submit", BEFORE),
         (FakeBroker, "submit", AFTER),

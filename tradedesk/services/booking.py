@@ -18,7 +18,7 @@ from tradedesk.models import (
     Reason,
 )
 from tradedesk.models.limits import SHARED_CAPS
-from tradedesk.services import closings, incidents, orders, trips
+from tradedesk.services import incidents, orders, owed_closings, trips
 from tradedesk.services.choosing import stood_down
 from tradedesk.services.positions import BrokerView
 from tradedesk.services.records import Records, unchanged
@@ -103,7 +103,7 @@ def book(
         *(rows.insertion(fill) for fill in orders.fill_rows(order, outcome, bot, now)),
         *_next_version(before, after),
     ]
-    if closing := closings.owed_after(order, after, now):
+    if closing := owed_closings.owed_after(order, after, now):
         statements.append(rows.insertion(closing))
     # A closing that waits to be sent late leaves the position for now.
     has_come_to_rest = order.settled_at is not None or order.status == OrderStatus.PENDING

@@ -11,8 +11,8 @@ from strategy.machine import newest_event, remember
 from strategy.types import StandDown
 from tradedesk.models import Account, Bot, FlattenWish, Order, OrderStatus, Reason
 from tradedesk.services import booking, wishes
-from tradedesk.services.closing import close_account
 from tradedesk.services.desk import READ_TIMEOUT_S, Deadline, Desk
+from tradedesk.services.flatten_rounds import close_account
 from tradedesk.services.scopes import UnknownScope, accounts_in, bots_in, state_of
 from tradedesk.services.trading_state import ALL
 from tradedesk.stores.positions import Busy, Snapshot, Unreadable, seat, stored

@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef
 
 from broker.base import BrokerError
 from tradedesk.models import Account, Alert, AlertOutcome, Bot, Decision, Order, OrderStatus
-from tradedesk.services import closings, legs, orders, positions, trading
+from tradedesk.services import legs, orders, owed_closings, positions, trading
 from tradedesk.services.desk import ANSWER_WITHIN_S, READ_TIMEOUT_S, SUBMIT_TIMEOUT_S, Desk, Link
 from tradedesk.services.late_orders import send_late
 from tradedesk.services.positions import BrokerView
@@ -109,7 +109,7 @@ def _settle(desk: Desk, link: Link, order: Order, bot: Bot, taken: Seat) -> Orde
         view = _view(desk, link, bot)
     with transaction.atomic():
         after = book(desk, order, bot, outcome, view)
-        closing = closings.put_down(order, after, desk.now())
+        closing = owed_closings.put_down(order, after, desk.now())
     taken.snapshot = after
     return closing
 

@@ -24,7 +24,7 @@ from tradedesk.models import (
     OrderStatus,
     Reason,
 )
-from tradedesk.services import booking, closings, incidents, legs, orders, positions, settling, trips
+from tradedesk.services import booking, incidents, legs, orders, owed_closings, positions, settling, trips
 from tradedesk.services.booking import is_left
 from tradedesk.services.choosing import Choice, choose, facts_for, reason_for
 from tradedesk.services.desk import READ_TIMEOUT_S, Deadline, Desk, Link
@@ -311,7 +311,7 @@ class _Turn:
     def _closing_of(self, holding: Holding, decision: Decision, now: datetime) -> Order:
         month = holding.contract.name
         identity = orders.client_order_id(self.bot.id, f"{self._key}|{month}", 0)
-        return closings.waiting(decision, self.bot, month, -holding.quantity, identity, now)
+        return owed_closings.waiting(decision, self.bot, month, -holding.quantity, identity, now)
 
     @property
     def _key(self) -> str:
