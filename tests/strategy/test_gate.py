@@ -140,6 +140,7 @@ def verdict(facts: Facts, code: str) -> Check:
         {"exposure": Exposure(group_cap=3, in_group=(1, 1)), "held": 1, "booked": 1, "order": -2},
         {"margin": margin(1500)},
         {"margin": margin(1600, used=1000), "held": 1, "booked": 1, "order": -2},
+        {"margin": margin(3000), "order": 2, "size": 2, "limit": 2},
     ],
 )
 def test_opening_within_the_rules_passes(changes: dict[str, Any]) -> None:
@@ -209,6 +210,7 @@ def test_live_opening_within_the_rules_passes() -> None:
         ({"account": usage(trades=(10, 10))}, "TOO_MANY_TRADES"),
         ({"margin": margin(1499)}, "MARGIN"),
         ({"margin": margin(3000, used=2000)}, "MARGIN"),
+        ({"margin": margin(2999), "order": 2, "size": 2, "limit": 2}, "MARGIN"),
         ({"margin": margin(1499, used=1000), "held": 1, "booked": 1, "order": -2}, "MARGIN"),
     ],
 )

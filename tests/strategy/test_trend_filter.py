@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strategy.machine import cause, closed_form, fold, memory_of, newest_event, sort_key, step
+from strategy.machine import cause, closed_form, fold, memory_of, newest_event, remember, sort_key, step
 from strategy.memory import from_json, to_json
 from strategy.trend_filter import filtered, with_filter
 from strategy.types import Color, Cross, Direction, Entry, Event, Filter, Indicator, Memory, StandDown, State
@@ -87,6 +87,16 @@ def test_any_order_of_arrival_ends_in_the_state_of_the_set(data: st.DataObject, 
 
     assert fold(arrived) == closed_form(arrived) == state
     assert (state.position, state.color, state.waiting) == reference(entries)
+
+
+def test_filter_is_remembered_with_what_comes_and_what_falls_out_of_the_window() -> None:
+    memory = remember(ON, filter_(BLUE, 0), timedelta(minutes=30))
+    assert memory is not None
+
+    memory = remember(memory, blue(40), timedelta(minutes=30))
+
+    assert memory is not None
+    assert (memory.filter_timeframe, memory.base.filter, len(memory.entries)) == ("60", Filter.BLUE, 1)
 
 
 @settings(deadline=None)
