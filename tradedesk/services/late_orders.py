@@ -52,6 +52,8 @@ def _without_legs(
 
     Only for a closing that may really leave: one that is refused keeps its stop.
     """
+    if not Order.objects.open_legs().filter(bot=bot).exists():
+        return view
     with transaction.atomic():
         if _refusal(desk, order, bot, view):
             return view

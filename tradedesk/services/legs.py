@@ -26,7 +26,6 @@ LEAST_TO_CLEAR_S = 1.0
 OVER_WITHIN_S = 0.8
 FIRST_POLL_S, LONGEST_POLL_S = 0.01, 0.2
 IN_FLIGHT = timedelta(seconds=5)
-LOOKS_TO_LOSE, LOST_AFTER = 3, timedelta(seconds=10)
 CODES = {OrderPurpose.STOP: Reason.STOP_FILLED, OrderPurpose.TARGET: Reason.TARGET_FILLED}
 
 type Leg = tuple[Order, BrokerOrder | None]
@@ -182,6 +181,6 @@ def _not_listed(desk: Desk, link: Link, leg: Order) -> orders.Outcome:
         link.broker.log_in_again(timeout_s=READ_TIMEOUT_S)
     leg.looks, leg.first_look_at = leg.looks + 1, leg.first_look_at or now
     leg.save(update_fields=["looks", "first_look_at"])
-    if leg.looks >= LOOKS_TO_LOSE and now - leg.first_look_at >= LOST_AFTER:
+    if leg.looks >= orders.LOOKS_TO_LOSE and now - leg.first_look_at >= orders.LOST_AFTER:
         return orders.Outcome(OrderStatus.LOST, note=f"Not at the broker after {leg.looks} looks.")
     return orders.Outcome(OrderStatus.UNCONFIRMED, note="The broker does not list it; it may still turn up.")

@@ -1,7 +1,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -39,6 +39,8 @@ _STATUS = {
     BrokerOrderStatus.REJECTED: OrderStatus.REJECTED,
     BrokerOrderStatus.UNKNOWN: OrderStatus.WORKING,
 }
+# How often, and over how long, the broker must not list an order before it counts as lost.
+LOOKS_TO_LOSE, LOST_AFTER = 3, timedelta(seconds=10)
 OVER = (
     OrderStatus.FILLED,
     OrderStatus.REJECTED,

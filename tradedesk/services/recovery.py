@@ -22,7 +22,6 @@ log = structlog.get_logger(__name__)
 LEFT_BEHIND_AFTER = timedelta(seconds=5)
 ASK_AGAIN_AFTER_S = (1.0, 5.0, 15.0, 45.0)
 SEAT_WAIT_S = 5.0
-LOOKS_TO_LOSE, LOST_AFTER = 3, timedelta(seconds=10)
 
 
 @dataclass(frozen=True)
@@ -192,7 +191,7 @@ def _not_listed(desk: Desk, link: Link, order: Order) -> orders.Outcome:
     now = desk.now()
     order.looks, order.first_look_at = order.looks + 1, order.first_look_at or now
     order.save(update_fields=["looks", "first_look_at"])
-    if order.looks >= LOOKS_TO_LOSE and now - order.first_look_at >= LOST_AFTER:
+    if order.looks >= orders.LOOKS_TO_LOSE and now - order.first_look_at >= orders.LOST_AFTER:
         held = positions.held_in(link, order.contract, desk.deadline(READ_TIMEOUT_S))
         if held == order.position_before:
             return orders.Outcome(
