@@ -1,5 +1,6 @@
 """A flatten is kept as a row and gone on with, across tries and crashes, until two reads show zero."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
@@ -8,9 +9,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from broker.base import BrokerNotReached, BrokerOutcomeUnknown, BrokerRefused, OrderRequest, Side
+from broker.base import (
+    BrokerNotReached,
+    BrokerOutcomeUnknown,
+    BrokerPosition,
+    BrokerRefused,
+    OrderRequest,
+    Side,
+)
 from strategy.types import Direction
-from tests.builders import make_account, make_bot, make_incident, make_order, set_held
+from tests.builders import make_account, make_bot, make_incident, make_order, make_strategy, set_held
 from tests.fakes import START, FakeBroker, FakeClock, FakeLinks
 from tests.posting import Teller
 from tests.telling import BLUE, RED, UP, said, sent
@@ -25,6 +33,7 @@ from tradedesk.models import (
     Notice,
     Order,
     OrderPurpose,
+    OrderStatus,
     TradingMode,
     TradingState,
 )
@@ -553,3 +562,35 @@ def test_state_of_an_order_elsewhere_does_not_matter(desk: Desk, bot: Bot) -> No
     make_order(other, status="unconfirmed")
 
     assert (ask(desk, "account:paper").flat, wish().ended_at) == (True, desk.now())
+
+
+def test_orders_that_the_broker_says_nothing_of_leave_time_to_close(
+    bot: Bot, tell: Teller, broker: FakeBroker, desk: Desk, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hang(*_args: object, timeout_s: float) -> None:
+        clock.advance(timeout_s)
+        raise BrokerNotReached("timed out")
+
+    def read_in_time(account_id: int, *, timeout_s: float) -> Sequence[BrokerPosition]:
+        if timeout_s <= 0:
+            raise BrokerNotReached("no time left")
+        return read(account_id, timeout_s=timeout_s)
+
+    read = broker.positions
+    tell(BLUE)
+    other = make_bot("mnq-paper", strategy=make_strategy("mnq", root="MNQ"))
+    for number in range(6):
+        make_order(
+            other,
+            contract="MNQZ6",
+            status=OrderStatus.UNCONFIRMED,
+            broker_order_id=None,
+            client_order_id=f"td-{number}",
+        )
+    clock.advance(10)
+    monkeypatch.setattr(broker, "find_order", hang)
+    monkeypatch.setattr(broker, "positions", read_in_time)
+
+    flatten(desk, scope="account:paper", reason="go home", by="ada")
+
+    assert broker.held() == 0
