@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import reduce
 from itertools import groupby
+from operator import attrgetter
 
 from strategy.types import (
     Action,
@@ -168,8 +169,9 @@ def remember(memory: Memory, entry: Entry, window: timedelta) -> Memory | None:
 def contradictions(memory: Memory) -> tuple[Event, ...]:
     """Return the events of one indicator that say different things at one effective time, oldest first."""
     events = [entry for entry in memory.entries if isinstance(entry, Event)]
-    groups = [list(group) for _, group in groupby(events, key=lambda e: (e.effective_at, e.indicator))]
-    return tuple(event for group in groups if len({e.value for e in group}) > 1 for event in group)
+    groups = [list(group) for _, group in groupby(events, key=attrgetter("effective_at", "indicator"))]
+    several = [group for group in groups if len(group) > 1]
+    return tuple(event for group in several if len({e.value for e in group}) > 1 for event in group)
 
 
 def action_for(event: Event | None, held: Direction, target: Direction) -> Action:
