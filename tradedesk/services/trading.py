@@ -131,28 +131,29 @@ class _Turn:
         memory = None if refusal else remember(known, event, self.desk.event_window)
         if memory is None:
             return self._stand(Choice(refusal or Reason.EVENT_WINDOW))
-        is_held = fold(memory).position is before.held and not self._is_in_doubt(memory)
-        if is_held or self._is_on_its_way(memory) or self._only_tells_the_filter(event, memory):
+        target = fold(memory).position
+        is_held = target is before.held and not self._is_in_doubt(target)
+        if is_held or self._is_on_its_way(target) or self._only_tells_the_filter(event, target):
             return self._stand(Choice(reason_for(before, memory, event), memory))
-        return self._trade(memory)
+        return self._trade(memory, target)
 
-    def _is_in_doubt(self, memory: Memory) -> bool:
+    def _is_in_doubt(self, target: Direction) -> bool:
         """Tell whether the target moved to what is booked while an order may have moved what is held."""
-        has_moved = fold(memory).position is not self.seat.snapshot.state.position
+        has_moved = target is not self.seat.snapshot.state.position
         return has_moved and Order.objects.unfinished().filter(bot=self.bot).exists()
 
-    def _is_on_its_way(self, memory: Memory) -> bool:
+    def _is_on_its_way(self, target: Direction) -> bool:
         """Tell whether an order works already toward a target that the event leaves where it was."""
-        before, target = self.seat.snapshot, fold(memory).position
+        before = self.seat.snapshot
         if target in (Direction.NONE, before.held) or target is not before.state.position:
             return False
         side = OrderSide.BUY if target is Direction.LONG else OrderSide.SELL
         return Order.objects.unfinished().filter(bot=self.bot, side=side).exists()
 
-    def _only_tells_the_filter(self, event: Event, memory: Memory) -> bool:
+    def _only_tells_the_filter(self, event: Event, target: Direction) -> bool:
         """Tell whether the event is a colour of the filter that moves no target: it trades nothing."""
         is_filter = event.indicator is Indicator.FILTER
-        return is_filter and fold(memory).position is self.seat.snapshot.state.position
+        return is_filter and target is self.seat.snapshot.state.position
 
     def _stand(self, choice: Choice) -> Result:
         """Store a decision that sends nothing."""
@@ -164,13 +165,13 @@ class _Turn:
         self.seat.snapshot = after
         return Result(self.bot, decision, self.seat.snapshot)
 
-    def _trade(self, memory: Memory) -> Result:
+    def _trade(self, memory: Memory, target: Direction) -> Result:
         """Bring the position to the target: read the broker, pass the gate, commit the intent, send once."""
-        if fold(memory).position is self.seat.snapshot.held:
+        if target is self.seat.snapshot.held:
             # An order in doubt brought it here, and only the records tell which.
             self.records = records_of(self.bot)
         link, view = self.seen = self.seen or self._look()
-        if link is not None and self._call_off(link, memory):
+        if link is not None and self._call_off(link, target):
             raise Stale
         if link is not None and self.deadline.left_s() < LEAST_TO_SEND_S:
             raise Busy
@@ -216,12 +217,11 @@ class _Turn:
             log.warning("legs.unknown", bot=self.bot.slug, error=str(error))
             raise Busy from error
 
-    def _call_off(self, link: Link, memory: Memory) -> bool:
+    def _call_off(self, link: Link, target: Direction) -> bool:
         """End what still works toward a side that the strategy leaves; return whether there was anything.
 
         Only then is it known how much there is to close.
         """
-        target = fold(memory).position
         left = [
             order
             for order in self.records.unfinished
