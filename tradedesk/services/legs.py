@@ -2,7 +2,6 @@
 
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
 
 import structlog
 from django.db import transaction
@@ -14,6 +13,7 @@ from tradedesk.models import Bot, Order, OrderPurpose, OrderStatus, Reason
 from tradedesk.services import booking, orders, positions, settling
 from tradedesk.services.choosing import stood_down_by
 from tradedesk.services.desk import READ_TIMEOUT_S, Deadline, Desk, Link
+from tradedesk.services.in_flight import may_be_in_flight
 from tradedesk.services.positions import BrokerView
 from tradedesk.stores.positions import Busy, Snapshot, seat, stored
 from tradedesk.stores.rows import Stale
@@ -25,7 +25,6 @@ SEAT_WAIT_S = 5.0
 LEAST_TO_CLEAR_S = 1.0
 OVER_WITHIN_S = 0.8
 FIRST_POLL_S, LONGEST_POLL_S = 0.01, 0.2
-IN_FLIGHT = timedelta(seconds=5)
 CODES = {OrderPurpose.STOP: Reason.STOP_FILLED, OrderPurpose.TARGET: Reason.TARGET_FILLED}
 
 type Leg = tuple[Order, BrokerOrder | None]
@@ -147,10 +146,10 @@ def _sent_legs(bot: Bot) -> list[Order]:
 
 def _is_on_its_way(desk: Desk, leg: Order) -> bool:
     """Tell whether a leg's sending is not over: its opening tells the outcome, or whoever sends it now."""
-    if leg.status != OrderStatus.SENT or leg.sent_at is None:
+    if leg.status != OrderStatus.SENT:
         return False
     goes_along = leg.entry is not None and leg.entry.status == OrderStatus.SENT
-    return goes_along or abs(desk.now() - leg.sent_at) < IN_FLIGHT
+    return goes_along or may_be_in_flight(leg, desk.now())
 
 
 def _outcome(desk: Desk, link: Link, leg: Order, found: BrokerOrder | None) -> orders.Outcome:

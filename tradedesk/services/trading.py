@@ -28,6 +28,7 @@ from tradedesk.services import booking, incidents, legs, orders, owed_closings, 
 from tradedesk.services.booking import is_left
 from tradedesk.services.choosing import Choice, choose, facts_for, reason_for
 from tradedesk.services.desk import READ_TIMEOUT_S, Deadline, Desk, Link
+from tradedesk.services.in_flight import may_be_in_flight
 from tradedesk.services.intents import Intents, intents_of
 from tradedesk.services.late_orders import send_late
 from tradedesk.services.measuring import measure_end
@@ -42,7 +43,6 @@ log = structlog.get_logger(__name__)
 # With less time than this left, an order is not begun: recovery decides the alert instead.
 LEAST_TO_SEND_S = 0.3
 POLL_S = 0.02
-IN_FLIGHT_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -331,7 +331,7 @@ class _Turn:
 
     def _facts(self, memory: Memory, view: BrokerView | None) -> gate.Facts:
         now = self.desk.now()
-        if any(_may_be_in_flight(order, now) for order in self.records.unfinished):
+        if any(may_be_in_flight(order, now) for order in self.records.unfinished):
             raise InFlight
         return self._read_facts(memory, view)
 
@@ -399,14 +399,6 @@ class _Turn:
             after = view.moved(order.contract, outcome.fills) if outcome.fills else None
             self.seat.snapshot = settling.book(self.desk, order, self.bot, outcome, after)
         return order
-
-
-def _may_be_in_flight(order: Order, now: datetime) -> bool:
-    return (
-        order.status == OrderStatus.SENT
-        and order.sent_at is not None
-        and abs((now - order.sent_at).total_seconds()) < IN_FLIGHT_S
-    )
 
 
 def _note_contradiction(bot: Bot, events: Sequence[Event], now: datetime) -> None:
