@@ -21,12 +21,11 @@ def send_late(
 ) -> orders.Outcome:
     """Send an order that waits and was proven not to have left, while it still fits what the broker shows.
 
-    Its legs go along. An opening must be young enough too. A closing is sized anew, and the legs at work go
-    before it. Raises Busy when another process sends it, or when another closing has to end first, and
-    BrokerError when the legs may still fill.
+    Its legs go along, after those at the broker went away. An opening must be young enough too; a closing is
+    sized anew. Raises Busy when another process sends it, or when legs or another closing have to end first,
+    and BrokerError.
     """
-    if order.purpose == OrderPurpose.CLOSE:
-        view = _without_legs(desk, link, order, bot, view, deadline)
+    view = _without_legs(desk, link, order, bot, view, deadline)
     with transaction.atomic():
         refusal = _refusal(desk, order, bot, view)
         if refusal:
@@ -48,15 +47,18 @@ def send_late(
 def _without_legs(
     desk: Desk, link: Link, order: Order, bot: Bot, view: BrokerView, deadline: Deadline
 ) -> BrokerView:
-    """Put the legs of a bot away before its closing, and return what is held then.
+    """Put the legs at the broker away before an order, and return what is held then.
 
-    Only for a closing that may really leave: one that is refused keeps its stop.
+    Only for an order that may really leave: a position whose closing is refused keeps its stop.
     """
-    if not Order.objects.open_legs().filter(bot=bot).exists():
+    if not legs.at_broker(bot):
         return view
     with transaction.atomic():
-        if _refusal(desk, order, bot, view):
-            return view
+        refusal = _refusal(desk, order, bot, view)
+        # It is only asked: what it claims is claimed when the order leaves.
+        transaction.set_rollback(True)
+    if refusal:
+        return view
     if not legs.clear(desk, link, bot, deadline):
         return view
     return view_of(link, bot.instrument, deadline)

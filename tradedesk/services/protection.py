@@ -1,6 +1,7 @@
 """Keeps the stop at the broker as large as the position: put back once, else the position is closed."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
@@ -39,17 +40,19 @@ AGAIN = "td-again-"
 def keep(desk: Desk, link: Link, bot: Bot, view: BrokerView, standing: list[Leg]) -> None:
     """Bring the stop in step with a position that is booked as it is held, from the bot's seat.
 
-    `standing` are the legs that may still fill, looked at before the view. Legs of a flat bot are cancelled.
+    `standing` are the legs that may still fill, looked at before the view. Those of a flat bot are put away.
     While trading is halted or the market closed nothing is placed or closed; the incident tells. Raises
     BrokerError.
     """
     held = next(iter(view.holdings), None)
     if held is None:
-        for leg, _ in standing:
-            legs.cancel(link, leg, desk.deadline(READ_TIMEOUT_S))
+        with suppress(Busy):
+            legs.clear(desk, link, bot, desk.deadline(READ_TIMEOUT_S))
     if held is None or not bot.has_stop or _protects(standing, held):
         reason = "The stop fits the position." if held else "The position is closed."
         incidents.close_by_subject(IncidentKind.STOP_MISSING, bot.slug, now=desk.now(), reason=reason)
+        if held is not None:
+            legs.close_incident(bot, desk.now(), reason=reason)
         return
     if any(order is None for _, order in standing):
         # One of these may be the stop whose answer was lost: looking at it again tells.
