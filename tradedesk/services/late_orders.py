@@ -3,6 +3,7 @@ from dataclasses import replace
 from django.db import transaction
 
 from strategy import gate
+from strategy.machine import cause
 from strategy.types import Direction
 from tradedesk.models import Account, Alert, Bot, Order, OrderPurpose, OrderStatus, Reason, TradingMode
 from tradedesk.services import booking, legs, orders
@@ -10,7 +11,7 @@ from tradedesk.services.choosing import facts_for
 from tradedesk.services.desk import Deadline, Desk, Link
 from tradedesk.services.positions import BrokerView, view_of
 from tradedesk.services.records import records_of
-from tradedesk.services.trading_state import mode_for_claim, was_halted_since
+from tradedesk.services.trading_state import mode_for_claim, mode_for_closing, was_halted_since
 from tradedesk.stores import rows
 from tradedesk.stores.positions import Busy, Snapshot, stored
 from tradedesk.stores.rows import Stale
@@ -67,10 +68,16 @@ def _without_legs(
 def _refusal(desk: Desk, order: Order, bot: Bot, view: BrokerView) -> str:
     """Return why an order that waited must not go any more, "" when it may."""
     is_closing = order.purpose == OrderPurpose.CLOSE
-    if not is_closing:
+    if order.decision is None:
+        return "Not sent late: no alert asked for it."
+    decided_at = order.decision.created_at
+    if is_closing:
+        mode = mode_for_closing(bot.account, bot, decided_at)
+    else:
         # Before the trading states: the other way round it and a reconciliation could wait for each other.
         _claim(bot.account)
-    mode, snapshot = mode_for_claim(bot.account, bot), stored(bot.id)
+        mode = mode_for_claim(bot.account, bot)
+    snapshot = stored(bot.id)
     target = snapshot.state.position
     held = view.quantity_in(order.contract) if is_closing else view.quantity
     if Direction.of(held) is target:
@@ -79,13 +86,27 @@ def _refusal(desk: Desk, order: Order, bot: Bot, view: BrokerView) -> str:
     # A risk makes the size of one opening, which then starts from flat.
     size = bot.size if bot.risk_percent is None else order.quantity
     fits = is_closing or (abs(after) == size and Direction.of(after) is target)
-    if not fits or order.decision is None:
+    was_halted = was_halted_since(decided_at, bot.account, bot, is_closing=is_closing)
+    if not is_closing and not was_halted and _waits_for_its_closing(desk, order, snapshot):
+        raise Busy("the closing before it has no end yet")
+    if not fits:
         return f"Not sent late: {mode.label}, the target is {target.value}, the broker holds {held}."
-    if was_halted_since(order.decision.created_at, bot.account, bot):
+    if was_halted:
         return "Not sent late: trading was halted meanwhile."
     refuse = _refusal_of_closing if is_closing else _refusal_of_opening
     refusal = refuse(desk, order, order.decision.alert, bot, snapshot, view, mode)
     return f"Not sent late: {refusal.code}, {refusal.figures}." if refusal else ""
+
+
+def _waits_for_its_closing(desk: Desk, order: Order, snapshot: Snapshot) -> bool:
+    """Tell whether the closing half of an opening may still fill, and the opening is wanted and young."""
+    event = cause(snapshot.memory)
+    if event is None or snapshot.state.position is not Direction.of(order.signed_quantity):
+        return False
+    age_s = (desk.now() - event.fired_at).total_seconds()
+    is_young = desk.max_alert_age_s == 0 or age_s <= desk.max_alert_age_s
+    closings = Order.objects.unfinished().filter(decision=order.decision, purpose=OrderPurpose.CLOSE)
+    return is_young and closings.exists()
 
 
 def _refusal_of_opening(
