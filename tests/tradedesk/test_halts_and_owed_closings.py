@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from broker.base import BrokerOutcomeUnknown, BrokerThrottled
+from strategy.gate import Check
 from tests.fakes import FakeBroker, FakeClock
 from tests.posting import Teller
 from tests.telling import BLUE, DOWN, DOWN_RED, LEFT_BEHIND_S, RED, open_incidents, said, sent, state_of
@@ -153,5 +154,5 @@ def test_exit_that_comes_after_the_limit_was_met_is_refused(
     assert not Order.objects.filter(purpose="close").exists()
 
 
-def _breach() -> trips.Check:
-    return trips.Check("TOO_MANY_ORDERS", "P11", False, "bot session 1 of 1")
+def _breach() -> Check:
+    return Check("TOO_MANY_ORDERS", "P11", False, "bot session 1 of 1")

@@ -68,7 +68,13 @@ def later(desk: Desk, clock: FakeClock, seconds: float = LEFT_BEHIND_S) -> None:
 
 @pytest.mark.parametrize("error", [REFUSED, BrokerNotReached("no route"), BrokerOutcomeUnknown("timed out")])
 def test_exit_waits_as_an_order_and_goes_once_the_stop_is_gone(
-    bot: Bot, stop: FakeOrder, tell: Teller, broker: FakeBroker, desk: Desk, clock: FakeClock, error: BrokerError
+    bot: Bot,
+    stop: FakeOrder,
+    tell: Teller,
+    broker: FakeBroker,
+    desk: Desk,
+    clock: FakeClock,
+    error: BrokerError,
 ) -> None:
     stand(broker, error)
     answer = tell(DOWN, 20)
@@ -140,7 +146,9 @@ def test_exit_that_waits_is_held_by_a_halt_and_keeps_the_stop(
 
 
 @pytest.mark.usefixtures("stop")
-@pytest.mark.parametrize(("waits_s", "orders", "state"), [(10, [SELL, SELL], IN_SHORT), (61, [SELL], DOWN_RED)])
+@pytest.mark.parametrize(
+    ("waits_s", "orders", "state"), [(10, [SELL, SELL], IN_SHORT), (61, [SELL], DOWN_RED)]
+)
 def test_reversal_waits_whole_and_opens_only_while_young(
     bot: Bot,
     tell: Teller,
@@ -157,8 +165,11 @@ def test_reversal_waits_whole_and_opens_only_while_young(
 
     later(desk, clock, waits_s)
 
-    assert (said(answer), answer.decision["order"]["status"]) == (("REVERSE_TO_SHORT", "TREND_RED"), "pending")
-    assert ([order for order in sent(broker)], state_of(bot), open_incidents()) == (orders, state, [])
+    assert (said(answer), answer.decision["order"]["status"]) == (
+        ("REVERSE_TO_SHORT", "TREND_RED"),
+        "pending",
+    )
+    assert (sent(broker), state_of(bot), open_incidents()) == (orders, state, [])
     stops = [order for order in broker.orders.values() if order.status is BrokerOrderStatus.WORKING]
     assert len(stops) == abs(broker.held())
 

@@ -2,18 +2,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import structlog
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError
 from django.db.models import Exists, OuterRef
 
 from broker.base import BrokerError
 from tradedesk.models import Account, Alert, AlertOutcome, Bot, Decision, Order, OrderStatus
-from tradedesk.services import legs, orders, owed_closings, positions, trading
+from tradedesk.services import legs, orders, positions, trading
 from tradedesk.services.desk import ANSWER_WITHIN_S, READ_TIMEOUT_S, SUBMIT_TIMEOUT_S, Desk, Link
 from tradedesk.services.in_flight import LEFT_BEHIND_AFTER, may_be_in_flight, recently
 from tradedesk.services.late_orders import send_late
 from tradedesk.services.positions import BrokerView
 from tradedesk.services.rounds import reconcile_each
-from tradedesk.services.settling import AT_WORK, book, call_off, opens_elsewhere
+from tradedesk.services.settling import AT_WORK, book_with_closing, call_off, opens_elsewhere
 from tradedesk.stores.positions import Busy, Seat, Unreadable, seat, stored
 
 log = structlog.get_logger(__name__)
@@ -104,10 +104,7 @@ def _settle(desk: Desk, link: Link, order: Order, bot: Bot, taken: Seat) -> Orde
             outcome = call_off(desk, link, order, number, desk.deadline(READ_TIMEOUT_S))
     if outcome.fills:
         view = _view(desk, link, bot)
-    with transaction.atomic():
-        after = book(desk, order, bot, outcome, view)
-        closing = owed_closings.put_down(order, after, desk.now())
-    taken.snapshot = after
+    taken.snapshot, closing = book_with_closing(desk, order, bot, outcome, view)
     return closing
 
 

@@ -1,3 +1,4 @@
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -194,9 +195,8 @@ class _Turn:
         order, along = intents.first, () if intents.opening else intents.legs
         self._send(link, view, order, claimed, was_left=is_left(before), along=along)
         if intents.opening is not None:
-            if order.settled_at is not None:
-                self._send_waiting(link, [intents.opening])
-            return Result(self.bot, decision, self.seat.snapshot, intents.opening)
+            last = self._send_waiting(link, [intents.opening]) if order.settled_at is not None else None
+            return Result(self.bot, decision, self.seat.snapshot, last or intents.opening)
         if choice.others or (order.purpose == OrderPurpose.REVERSE and order.status in booking.REFUSED):
             waiting = decision.orders.filter(status=OrderStatus.PENDING, sent_at=None)
             order = self._send_waiting(link, waiting.order_by("id")) or order
@@ -403,12 +403,13 @@ class _Turn:
                     return
 
     def _send_waiting(self, link: Link, waiting: Iterable[Order]) -> Order | None:
-        """Send orders of this decision that wait; those that time does not suffice for, recovery sends.
+        """Send orders of this decision that wait, and the closing that one of them leaves.
 
-        Returns the last of them.
+        Those that time does not suffice for, recovery sends. Returns the last of them.
         """
-        order = None
-        for order in waiting:
+        order, queue = None, deque(waiting)
+        while queue:
+            order = queue.popleft()
             if self.deadline.left_s() < LEAST_TO_SEND_S:
                 break
             try:
@@ -418,7 +419,11 @@ class _Turn:
                 log.info("order.waits", order=str(order.id), error=str(error))
                 break
             after = view.moved(order.contract, outcome.fills) if outcome.fills else None
-            self.seat.snapshot = settling.book(self.desk, order, self.bot, outcome, after)
+            self.seat.snapshot, closing = settling.book_with_closing(
+                self.desk, order, self.bot, outcome, after
+            )
+            if closing is not None:
+                queue.append(closing)
         return order
 
 
