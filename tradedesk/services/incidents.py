@@ -46,8 +46,8 @@ TEXTS: dict[IncidentKind, tuple[str, str]] = {
     ),
     IncidentKind.LEG_NOT_CANCELLED: (
         "",
-        "Cancel it at the broker: a closing that waits for that goes by itself then. Or flatten the bot, which "
-        "closes first. The desk keeps trying.",
+        "Cancel it at the broker: a closing that waits for that goes by itself then. Or flatten the bot, "
+        "which closes first. The desk keeps trying.",
     ),
     IncidentKind.ROLL_DUE: (
         "",
