@@ -45,7 +45,7 @@ def keep(desk: Desk, link: Link, bot: Bot, view: BrokerView, standing: list[Leg]
     BrokerError.
     """
     held = next(iter(view.holdings), None)
-    if held is None:
+    if held is None and any(order is not None for _, order in standing):
         with suppress(Busy):
             legs.clear(desk, link, bot, desk.deadline(READ_TIMEOUT_S))
     now = desk.now()

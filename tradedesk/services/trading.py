@@ -221,8 +221,11 @@ class _Turn:
             if not choice.quantity and is_recent(self.alert.received_at, self.desk.now()):
                 # A leg may explain the position: recovery decides the alert, and by then whatever is known.
                 raise Busy from error
-            # The incident that tells of it is among them. Whoever sends what waits asks the gate anew.
-            self.records = records_of(self.bot)
+            # The incident that tells of it is among them.
+            records = records_of(self.bot)
+            if records.mode is not self.records.mode:
+                raise Stale from error
+            self.records = records
             return False
         return True
 
