@@ -1,10 +1,12 @@
 """A stop or target that the broker does not cancel: what waits behind it, who is told, and what ends it."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
 
 from broker.base import BrokerError, BrokerNotReached, BrokerOrderStatus, BrokerOutcomeUnknown, BrokerRefused
+from broker.orders import BrokerOrder
 from tests.fakes import FakeBroker, FakeClock, FakeOrder
 from tests.posting import Teller
 from tests.telling import (
@@ -24,9 +26,10 @@ from tests.telling import (
     set_mode,
     state_of,
 )
-from tradedesk.models import Bot, FlattenWish, Notice, Order, TradingMode
+from tradedesk.models import Bot, Decision, FlattenWish, Notice, Order, TradingMode
 from tradedesk.services.desk import Desk
 from tradedesk.services.flatten import flatten, go_on
+from tradedesk.services.kill_switch import engage
 from tradedesk.services.reconciliation import reconcile
 from tradedesk.services.recovery import recover
 
@@ -51,6 +54,13 @@ def stop(bot: Bot, tell: Teller, broker: FakeBroker) -> FakeOrder:
     stand(broker)
     (stop,) = (order for order in broker.orders.values() if order.message.terms.stop_price is not None)
     return stop
+
+
+class Unlisted(dict[int, FakeOrder]):
+    """Orders that the broker does not list."""
+
+    def __call__(self, account_id: int, *, timeout_s: float) -> Sequence[BrokerOrder]:
+        raise BrokerNotReached("no route")
 
 
 def stand(broker: FakeBroker, error: BrokerError = REFUSED) -> None:
@@ -192,6 +202,36 @@ def test_opening_waits_for_a_stop_that_was_left_behind_and_is_given_up_by_age(
     assert (stop.status, open_incidents()) == (BrokerOrderStatus.CANCELLED, [])
 
 
+@pytest.mark.usefixtures("stop")
+def test_halt_that_comes_while_the_stop_is_cancelled_leaves_no_exit_waiting(
+    bot: Bot, tell: Teller, broker: FakeBroker, desk: Desk, clock: FakeClock
+) -> None:
+    def halt() -> None:
+        clock.during_sleep = None
+        engage(desk, scope="all", mode=TradingMode.HALTED, reason="look", by="ada")
+
+    clock.during_sleep = halt
+
+    answer = tell(DOWN, 20)
+
+    assert said(answer) == ("NONE", "HALTED")
+    assert (answer.decision["order"], sent(broker), broker.held()) == (None, [], 1)
+
+
+def test_event_that_cannot_ask_whether_the_stop_filled_is_decided_by_recovery(
+    bot: Bot, stop: FakeOrder, tell: Teller, broker: FakeBroker, desk: Desk, clock: FakeClock
+) -> None:
+    broker.fill(stop.id)
+    broker.orders = Unlisted(broker.orders)  # type: ignore[assignment]
+
+    answer = tell(DOWN, 20)
+    later(desk, clock)
+
+    decision = Decision.objects.latest("id")
+    assert (said(answer), decision.reason) == (("NONE", "NOT_REACHED"), "POSITION_MISMATCH")
+    assert ("POSITION_MISMATCH", bot.slug) in open_incidents()
+
+
 # --- a person's flatten ---
 
 
@@ -225,11 +265,15 @@ def test_stop_of_a_flat_bot_that_stays_is_told(
     assert open_incidents() == [STANDS, ("POSITION_MISMATCH", bot.slug)]
 
 
-def test_stop_that_stays_after_its_position_was_closed_by_its_sibling_books_flat(
-    bot: Bot, stop: FakeOrder, tell: Teller, broker: FakeBroker, desk: Desk, clock: FakeClock
+def test_stop_without_an_answer_is_none_that_stays(
+    bot: Bot, tell: Teller, broker: FakeBroker, desk: Desk, clock: FakeClock
 ) -> None:
-    broker.fill(stop.id)
+    broker.fail("submit", BrokerOutcomeUnknown("read timed out"))
+    tell(BLUE)
+    for seconds in (LEFT_BEHIND_S, 5, 5):
+        later(desk, clock, seconds)
+    unanswered = Order.objects.filter(purpose="stop").update(status="unconfirmed", settled_at=None, looks=0)
 
-    later(desk, clock)
+    reconcile(desk, [bot.account])
 
-    assert (state_of(bot), open_incidents()) == (DOWN_BLUE, [])
+    assert (unanswered, state_of(bot), open_incidents()) == (1, DOWN_BLUE, [])
