@@ -7,7 +7,7 @@ import pytest
 
 from broker.base import BrokerOutcomeUnknown, BrokerThrottled
 from strategy.gate import Check
-from tests.fakes import FakeBroker, FakeClock
+from tests.fakes import START, FakeBroker, FakeClock
 from tests.posting import Teller
 from tests.telling import BLUE, DOWN, DOWN_RED, LEFT_BEHIND_S, RED, open_incidents, said, sent, state_of
 from tradedesk.models import Bot, Cause, IncidentKind, Order, TradingMode, TradingState
@@ -134,6 +134,19 @@ def test_trading_state_that_is_missing_holds_back_the_closing(
     throttled(broker)
     tell(RED, 20)
     TradingState.objects.filter(scope=scope).delete()
+
+    pass_time(desk, clock)
+
+    assert (sent(broker), broker.held()) == ([HALF], 1)
+
+
+@pytest.mark.usefixtures("long")
+def test_limit_that_was_met_before_the_closing_was_decided_holds_it_back(
+    tell: Teller, broker: FakeBroker, desk: Desk, clock: FakeClock
+) -> None:
+    throttled(broker)
+    tell(RED, 20)
+    TradingState.objects.filter(scope=OWN).update(since=START)
 
     pass_time(desk, clock)
 
