@@ -15,6 +15,7 @@ class IncidentKind(models.TextChoices):
     FOREIGN_POSITION = "FOREIGN_POSITION", "A position at the broker belongs to no bot"
     HEARTBEAT_MISSED = "HEARTBEAT_MISSED", "Two heartbeats of the alerts are missing"
     STOP_MISSING = "STOP_MISSING", "A position has no fitting stop at the broker"
+    LEG_NOT_CANCELLED = "LEG_NOT_CANCELLED", "A stop or target that has to go may still be at the broker"
     ROLL_DUE = "ROLL_DUE", "A position is held in a month that the desk must leave"
     STATEMENT_DIFFERS = "STATEMENT_DIFFERS", "A day's fills, fees or cash differ from the broker's list"
     OVERFILLED = "OVERFILLED", "The broker filled more than was ordered"

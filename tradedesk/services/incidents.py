@@ -44,6 +44,11 @@ TEXTS: dict[IncidentKind, tuple[str, str]] = {
         "",
         "Look at the bot's orders at the broker. The desk puts the stop back once, then closes the position.",
     ),
+    IncidentKind.LEG_NOT_CANCELLED: (
+        "",
+        "Cancel it at the broker: a closing that waits for that goes by itself then. Or flatten the bot, "
+        "which closes first. The desk keeps trying.",
+    ),
     IncidentKind.ROLL_DUE: (
         "",
         "Roll it here, or flatten the bot. Nothing opens beside it; from its last date the desk closes it.",

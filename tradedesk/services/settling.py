@@ -6,7 +6,7 @@ from django.db import transaction
 from broker.base import BrokerError
 from strategy.types import Direction
 from tradedesk.models import Bot, Order, OrderPurpose, OrderStatus, Reason
-from tradedesk.services import booking, orders, positions
+from tradedesk.services import booking, orders, owed_closings, positions
 from tradedesk.services.desk import Deadline, Desk, Link
 from tradedesk.services.positions import BrokerView
 from tradedesk.stores.positions import Snapshot, stored
@@ -80,6 +80,18 @@ def book(
                 return _book_once(desk, order, bot, outcome, before, view, is_called_off)
         except Stale:
             continue
+
+
+def book_with_closing(
+    desk: Desk, order: Order, bot: Bot, outcome: orders.Outcome, view: BrokerView | None
+) -> tuple[Snapshot, Order | None]:
+    """Book an outcome as `book` does, and in one with it the closing that the order leaves to be sent.
+
+    Returns the bot and that closing, None where there is none or it was written before.
+    """
+    with transaction.atomic():
+        after = book(desk, order, bot, outcome, view)
+        return after, owed_closings.put_down(order, after, desk.now())
 
 
 def _book_once(
