@@ -50,8 +50,9 @@ def reconcile(desk: Desk, accounts: Iterable[Account]) -> Reconciled:
     found = Reconciled()
     for account in accounts:
         link = desk.link(account, timeout_s=READ_TIMEOUT_S)
-        found.differences.extend(_compare(desk, link, account))
+        # Before the account counts as reconciled: where the orders cannot be read, it does not.
         runaway.watch(desk, link, account)
+        found.differences.extend(_compare(desk, link, account))
         cash.watch(desk, link, account)
         found.incidents.extend(Incident.objects.filter(account=account, closed_at=None))
     return found
