@@ -3,6 +3,7 @@ from pathlib import Path
 import environ
 
 from tradedesk import desk_file, logs
+from tradedesk.theme import UNFOLD  # noqa: F401 - Unfold looks for it here
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
@@ -23,6 +24,7 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[:
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 INSTALLED_APPS = [
+    "unfold",
     # Without its search for admin modules: they come with the panel's addresses.
     "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
@@ -47,6 +49,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "tradedesk.admin.csp.content_security_policy",
 ]
 ROOT_URLCONF = "tradedesk.urls"
 WSGI_APPLICATION = "tradedesk.wsgi.application"
@@ -111,7 +114,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-LOGIN_URL = "/admin/login/"
+LOGIN_URL, LOGIN_REDIRECT_URL = "/admin/login/", "/admin/"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not LOCAL
 SECURE_PROXY_SSL_HEADER = (

@@ -1,11 +1,12 @@
 from functools import cached_property
 from typing import Any
 
-from django.contrib.admin import ModelAdmin, ShowFacets
+from django.contrib.admin import ShowFacets
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import capfirst
+from unfold.admin import ModelAdmin
 
 COUNT_CAP = 10_000
 
@@ -29,8 +30,8 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]  # not subscriptable
         return AtLeast(COUNT_CAP) if found > COUNT_CAP else found
 
 
-class PanelAdmin[M: Model](ModelAdmin):  # type: ignore[type-arg] # Django's class takes no parameter at run time
-    """The one base of every page of rows; a theme comes in by changing the class it derives from.
+class PanelAdmin[M: Model](ModelAdmin):  # type: ignore[misc] # Unfold has no types
+    """The one base of every page of rows, and the one place where the theme comes in.
 
     A page of one row shows `summary_template`, filled by `summary`, above the fields.
     """

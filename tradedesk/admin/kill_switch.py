@@ -73,6 +73,8 @@ def _page(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _render(request)
     answer = act(request)
+    if "HX-Request" in request.headers:
+        return _dialog(request, answer)
     if answer.status == 303:
         messages.add_message(request, answer.level, answer.sentence)
         return HttpResponseRedirect(reverse("kill_switch"), status=303)
@@ -221,6 +223,16 @@ def _render(request: HttpRequest, answer: Answer | None = None) -> HttpResponse:
         else [],
     }
     return render(request, "panel/kill_switch.html", context, status=answer.status if answer else 200)
+
+
+def _dialog(request: HttpRequest, answer: Answer) -> HttpResponse:
+    """Say in a dialog what the Halt button has done already, and offer to go further."""
+    context = {
+        "answer": answer,
+        "may_operate": request.user.has_perm(MAY_OPERATE),
+        "flattening": _flattening(),
+    }
+    return render(request, "panel/halt_dialog.html", context)
 
 
 def _flattening() -> list[str]:

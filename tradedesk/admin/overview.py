@@ -2,9 +2,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from tradedesk import wiring
+from tradedesk.admin import frame
 from tradedesk.admin.alerts import outcomes_of, why, with_decisions
 from tradedesk.admin.base import COUNT_CAP, AtLeast
 from tradedesk.admin.outcomes import Outcome
@@ -46,6 +47,11 @@ class Overview:
     def held(self) -> int:
         """How many bots hold a position."""
         return sum(1 for line in self.bots or () if line.snapshot.quantity)
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    """Show the start page."""
+    return frame.show(request, "overview", "Overview", {"overview": overview_of(request)}, every_s=5)
 
 
 def overview_of(request: HttpRequest) -> Overview:
