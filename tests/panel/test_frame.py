@@ -4,10 +4,11 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.builders import make_alert, make_bot, make_decision, make_order, set_held
-from tests.panel.visiting import Visitor, findings_of, overflow_of
+from tests.panel.visiting import Scheme, Visitor, findings_of, overflow_of
 from tradedesk.admin.cells import url_of
 from tradedesk.models import Bot, TradingMode, TradingState
 
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 PAGES = ["/admin/", "/admin/tradedesk/alert/", "/admin/tradedesk/bot/", "/admin/kill-switch/"]
 
 
@@ -72,46 +73,38 @@ def test_halting_works_with_scripts_off(visitor: Visitor, bot: Bot) -> None:
     assert mode() == TradingMode.HALTED
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_fit_a_phone(scheme: str, visitor: Visitor, bot: Bot) -> None:
-    page = visitor.open("/admin/login/", role="", width=390, scheme=scheme)  # type: ignore[arg-type]
+def test_pages_fit_a_phone(visitor: Visitor, bot: Bot) -> None:
+    page = visitor.open("/admin/login/", role="", width=390)
     assert overflow_of(page) == 0
 
-    page = visitor.open("/admin/", width=390, scheme=scheme)  # type: ignore[arg-type]
+    page = visitor.open("/admin/", width=390)
     for path in [*PAGES, url_of(bot), "/halt/"]:
         page.goto(path)
         assert overflow_of(page) == 0, path
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_own_parts_are_accessible(scheme: str, visitor: Visitor, bot: Bot) -> None:
-    page = visitor.open("/admin/", scheme=scheme)  # type: ignore[arg-type]
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_own_parts_are_accessible(scheme: Scheme, visitor: Visitor, bot: Bot) -> None:
+    page = visitor.open("/admin/", scheme=scheme)
 
     for path in [*PAGES, url_of(bot.decisions.get().alert)]:
         page.goto(path)
-        found = [finding for scope in ("#live", ".summary", ".desk-bar") for finding in _found(page, scope)]
-        assert found == [], path
-
-
-def _found(page: object, scope: str) -> list[str]:
-    assert hasattr(page, "locator")
-    return findings_of(page, scope) if page.locator(scope).count() else []  # type: ignore[arg-type]
+        assert findings_of(page, "#live, .summary, .desk-bar, .topbar, #banner") == [], path
 
 
 def test_open_page_learns_of_a_halt_by_itself(visitor: Visitor, bot: Bot) -> None:
     page = visitor.open("/admin/")
     answers: list[int] = []
-    page.on("response", lambda answer: answer.url.endswith("/admin/") and answers.append(answer.status))
     ask = "htmx.trigger('#poll', 'now')"
     page.evaluate("document.getElementById('poll').setAttribute('hx-trigger', 'every 5s, now')")
     page.evaluate("htmx.process(document.getElementById('poll'))")
 
-    for _ in range(2):
-        with page.expect_response("**/admin/"):
+    for halted in (False, False, True):
+        if halted:
+            TradingState.objects.filter(scope="all").update(mode=TradingMode.HALTED, by="ada")
+        with page.expect_response("**/admin/") as answer:
             page.evaluate(ask)
-    TradingState.objects.filter(scope="all").update(mode=TradingMode.HALTED, by="ada")
-    with page.expect_response("**/admin/"):
-        page.evaluate(ask)
+        answers.append(answer.value.status)
 
     expect(page.locator(".banner")).to_contain_text("By ada")
     assert answers == [200, 204, 200]

@@ -6,8 +6,10 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
 # Under the panel's policy no page could take it as a script element.
-RUN_AXE = """async (scope) => (await axe.run(scope, {runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]}))
-    .violations.map(found => `${found.id}: ${found.nodes.map(node => node.target).join(", ")}`)"""
+RUN_AXE = """async (scope) => (await axe.run([...document.querySelectorAll(scope)],
+    {runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]})).violations.map(found => `${found.id}: ${found.nodes.map(node => node.target).join(", ")}`)"""
+
+Scheme = Literal["light", "dark"]
 
 
 class Visitor:
@@ -26,7 +28,7 @@ class Visitor:
         *,
         role: str = "admin",
         width: int = 1440,
-        scheme: Literal["light", "dark"] = "light",
+        scheme: Scheme = "light",
         scripts: bool = True,
     ) -> Page:
         """Return a page of the desk as a person in a group sees it; an empty role is nobody."""

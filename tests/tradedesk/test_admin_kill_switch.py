@@ -328,7 +328,7 @@ def test_missing_state_is_shown_as_unknown_everywhere(panel: Client) -> None:
     assert panel.get("/halt/").status_code == 503
     for path in ("/admin/", PAGE):
         html = panel.get(path).content.decode()
-        assert "<title>STATE UNKNOWN · " in html
+        assert "<title> STATE UNKNOWN · " in html
         assert "STATE UNKNOWN" in html.split("<body")[1]
 
 

@@ -126,7 +126,7 @@ def test_list_never_counts_further_than_the_cap(
 
     assert (count, str(count)) == (3, "more than 3")
     assert "LIMIT 4" in queries.captured_queries[0]["sql"]
-    assert "more than 3 audit entries" in panel.get(list_url(AuditEntry)).content.decode()
+    assert "more than 3" in panel.get(list_url(AuditEntry)).content.decode()
 
 
 def test_short_list_is_counted_exactly(db: None) -> None:

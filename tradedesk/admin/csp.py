@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponseBase
 
-# Alpine, which Unfold is built on, turns attributes into code and so needs eval; no page has an inline script.
+# Unfold is built on Alpine, which turns attributes into code and so needs eval. No page has an inline script.
 POLICY = "; ".join(
     (
         "default-src 'self'",

@@ -16,9 +16,6 @@ def page(request: HttpRequest) -> HttpResponse:
     ]
     pages = Paginator(found, max(1, len(found)))
     context = {"search_term": term, "page_obj": pages, "results": pages.page(1), "page_counter": 0}
-    return render(
-        request,
-        "unfold/helpers/command_results.html",
-        {**context, "execution_time": 0},
-        headers={"HX-Trigger": "search"},
-    )
+    response = render(request, "unfold/helpers/command_results.html", {**context, "execution_time": 0})
+    response["HX-Trigger"] = "search"
+    return response
