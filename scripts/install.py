@@ -60,12 +60,13 @@ def bring_in_step(which: str) -> int:
 
 def provide_chromium() -> None:
     """Install the browser that the panel is tested in, where apt may; the tests say when it is missing."""
-    if any(map(shutil.which, BROWSERS)) or not shutil.which("apt-get") or os.geteuid() != 0:
+    apt = shutil.which("apt-get")
+    if any(map(shutil.which, BROWSERS)) or not apt or os.geteuid() != 0:
         return
     say("Installing Chromium for the tests of the panel")
-    quiet = {"stdout": subprocess.DEVNULL, "env": os.environ | {"DEBIAN_FRONTEND": "noninteractive"}}
+    quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "chromium"]):
-        if subprocess.run(["apt-get", *command], check=False, **quiet).returncode:
+        if subprocess.run([apt, *command], check=False, stdout=subprocess.DEVNULL, env=quiet).returncode:
             say("apt-get could not install chromium.")
             return
 

@@ -7,7 +7,8 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
 # Under the panel's policy no page could take it as a script element.
 RUN_AXE = """async (scope) => (await axe.run([...document.querySelectorAll(scope)],
-    {runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]})).violations.map(found => `${found.id}: ${found.nodes.map(node => node.target).join(", ")}`)"""
+    {runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]})).violations
+    .map(found => `${found.id}: ${found.nodes.map(node => node.target).join(", ")}`)"""
 
 Scheme = Literal["light", "dark"]
 
