@@ -1,5 +1,6 @@
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 from pytest_django import DjangoAssertNumQueries
 
@@ -13,7 +14,7 @@ from tradedesk.selectors import profit
 from tradedesk.services import terms
 
 
-def trade(bot: Bot, side: OrderSide, quantity: int, price: str, minute: float, **order: object) -> None:
+def trade(bot: Bot, side: OrderSide, quantity: int, price: str, minute: float, **order: Any) -> None:
     """Book an order that filled at once."""
     fields = {"price": Decimal(price), "filled_at": at(minute)}
     made = make_order(bot, side=side, quantity=quantity, created_at=at(minute), **order)
@@ -41,7 +42,7 @@ def test_fills_are_paired_first_in_first_out_in_dollars_with_their_fees(desk: ob
     assert profit.net(profit.book().entries) == Decimal("65.75")
     assert profit.net(profit.book().since(at(3))) == Decimal("68.30")
     (lots,) = (profit.book().lots or {}).values()
-    assert profit.open_profit(lots, "MESZ6", Decimal(6808)) == Decimal(-10)
+    assert profit.open_profit(lots, bot.instrument, Decimal(6808)) == Decimal(-10)
 
 
 def test_accounts_are_not_netted_with_each_other(desk: object) -> None:
@@ -104,8 +105,8 @@ def test_result_is_the_brokers_own_to_the_cent(bot: Bot, paper: PaperDesk) -> No
 
     after = link.broker.cash(link.account.id, timeout_s=LIMIT_S).net_liq
     book = profit.book()
-    ((_, contract), lots) = next(iter((book.lots or {}).items()))
-    still_open = profit.open_profit(lots, contract, Decimal(6840))
+    (lots,) = (book.lots or {}).values()
+    still_open = profit.open_profit(lots, bot.instrument, Decimal(6840))
 
     assert before is not None
     assert after is not None

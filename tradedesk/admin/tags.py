@@ -7,7 +7,7 @@ from django.utils.safestring import SafeString
 from strategy.sessions import CHICAGO
 from tradedesk.admin import cells, words
 from tradedesk.admin.filters import reason_word
-from tradedesk.admin.outcomes import Outcome
+from tradedesk.admin.outcomes import Look, Outcome
 from tradedesk.admin.rules import rule_tables
 from tradedesk.models import REMEDIES, Reason
 
@@ -20,6 +20,12 @@ for filter_function in (
     words.order_in_words,
     words.price,
     words.signed,
+    words.money,
+    words.gain,
+    words.gain_tone,
+    words.milliseconds,
+    words.percent,
+    words.clock,
     words.utc,
     words.both_zones,
     words.span,
@@ -35,6 +41,12 @@ for filter_function in (
 def chip(outcome: Outcome) -> SafeString:
     """Show an outcome as colour, shape and word."""
     return cells.chip(outcome)
+
+
+@register.filter
+def look_chip(look: Look) -> SafeString:
+    """Show a state as colour, shape and word."""
+    return cells.look_chip(look)
 
 
 @register.filter

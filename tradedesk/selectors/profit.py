@@ -84,12 +84,10 @@ def book() -> Book:
     return _book(newest, Fill.objects.count(), tuple(sorted(_terms().items())))
 
 
-def open_profit(lots: tuple[Lot, ...], contract: str, mark: Decimal | None) -> Decimal | None:
-    """Return the dollars that lots of a contract would bring at a price, before fees, None if not known."""
-    terms = _terms()
-    root = root_of(contract, terms)
+def open_profit(lots: tuple[Lot, ...], instrument: Instrument, mark: Decimal | None) -> Decimal | None:
+    """Return the dollars that lots would bring at a price, before fees; None where a price is not known."""
     points = None if mark is None else points_open(lots, mark)
-    return None if points is None or root is None else points * terms[root].point_value
+    return None if points is None else points * instrument.point_value
 
 
 def marks() -> dict[str, tuple[Decimal, datetime]]:
