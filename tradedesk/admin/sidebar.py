@@ -1,9 +1,14 @@
 """The pages in the order of a working day. A line is a title, an icon, and a model's name or a page's."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
+
+from strategy.sessions import session_start
+from tradedesk import wiring
+from tradedesk.admin.tally import FAILED, STOPPED, tally
 
 Line = tuple[str, str, str]
 
@@ -50,14 +55,18 @@ GROUPS: dict[str, list[Line]] = {
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the groups and pages that a person may see, as Unfold's sidebar takes them."""
     groups = {"": [OVERVIEW], **GROUPS}
+    badges = _badges(request)
     shown = [
-        {"title": title, "items": [item for line in lines if (item := _item(request, *line))]}
+        {
+            "title": title,
+            "items": [item for line in lines if (item := _item(request, *line, badges.get(line[2])))],
+        }
         for title, lines in groups.items()
     ]
     return [group for group in shown if group["items"]]
 
 
-def _item(request: HttpRequest, title: str, icon: str, name: str) -> dict[str, Any] | None:
+def _item(request: HttpRequest, title: str, icon: str, name: str, badge: int | None) -> dict[str, Any] | None:
     app, _, model = name.partition(".")
     if not model:
         link = reverse(name)
@@ -67,4 +76,13 @@ def _item(request: HttpRequest, title: str, icon: str, name: str) -> dict[str, A
         return None
     is_current = request.path == link or (model != "" and request.path.startswith(link))
     attributes = {"aria-current": "page"} if is_current else {}
-    return {"title": title, "icon": icon, "link": link, "active": is_current, "link_attrs": attributes}
+    item = {"title": title, "icon": icon, "link": link, "active": is_current, "link_attrs": attributes}
+    return item | ({"badge": badge, "badge_variant": "warning"} if badge else {})
+
+
+def _badges(request: HttpRequest) -> dict[str, int]:
+    """Return the one number that the sidebar shows: alerts of this session that were stopped or failed."""
+    if not request.user.has_perm("tradedesk.view_alert"):
+        return {}
+    now = wiring.desk().now()
+    return {"tradedesk.alert": tally(session_start(now), now + timedelta(days=1)).of(*STOPPED, *FAILED)}

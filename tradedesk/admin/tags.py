@@ -84,6 +84,18 @@ def since(moment: datetime | None) -> SafeString:
 
 
 @register.filter
+def lately(moment: datetime | None) -> SafeString:
+    """Show the time of day of a moment that is not long ago, as `since` does."""
+    if moment is None:
+        return SafeString("never")
+    return format_html(
+        '<time datetime="{}" data-ago>{} UTC</time>',
+        moment.isoformat(timespec="seconds"),
+        words.clock(moment),
+    )
+
+
+@register.filter
 def chicago(moment: datetime) -> str:
     """Show the exchange's clock."""
     return f"{moment.astimezone(CHICAGO):%H:%M:%S}"

@@ -29,7 +29,7 @@ class Tally:
         for (outcome, reason), count in self.counts.items():
             if outcome in outcomes:
                 found[reason] += count
-        return found.most_common()
+        return sorted(found.items(), key=lambda counted: (-counted[1], counted[0]))
 
     @property
     def total(self) -> int:

@@ -98,10 +98,10 @@ def money(dollars: Decimal | None) -> str:
 
 
 def gain(dollars: Decimal | None) -> str:
-    """Return dollars won or lost with a triangle and a sign, such as "▲ +$184.60"."""
+    """Return dollars won or lost with a triangle and a sign, such as "▴ +$184.60"."""
     if not dollars:
         return money(dollars)
-    return f"▲ +{money(dollars)}" if dollars > 0 else f"▼ {money(dollars)}"
+    return f"▴ +{money(dollars)}" if dollars > 0 else f"▾ {money(dollars)}"
 
 
 def gain_tone(dollars: Decimal | None) -> str:
