@@ -39,7 +39,7 @@ class Result:
     equity_read_at: datetime | None
     entries: Sequence[Entry]
     today: Sequence[Entry]
-    is_whole: bool
+    lacking: str
 
     @property
     def total(self) -> Decimal:
@@ -138,8 +138,15 @@ def result_of(shown: Shown, book: Book, held: Sequence[Held], now: datetime) -> 
         equity_read_at=read_at,
         entries=entries,
         today=today,
-        is_whole=profit.is_whole(today),
+        lacking=_lacking(today),
     )
+
+
+def _lacking(entries: Sequence[Entry]) -> str:
+    """Return what the result of some entries leaves out."""
+    if any(entry.gross is None for entry in entries):
+        return "a gain is not known"
+    return "fees not known yet" if any(entry.fee is None for entry in entries) else ""
 
 
 def _equity(shown: Shown, now: datetime) -> tuple[Decimal | None, datetime | None]:
