@@ -92,6 +92,12 @@ def test_own_parts_are_accessible(scheme: Scheme, visitor: Visitor, bot: Bot) ->
         assert findings_of(page, "#live, .summary, .desk-bar, .topbar, #banner") == [], path
 
 
+def test_docs_of_the_api_keep_to_the_policy_too(visitor: Visitor) -> None:
+    page = visitor.open("/api/docs/")
+
+    expect(page.get_by_text("/api/v1/kill-switch/").first).to_be_visible()
+
+
 def test_open_page_learns_of_a_halt_by_itself(visitor: Visitor, bot: Bot) -> None:
     page = visitor.open("/admin/")
     answers: list[int] = []

@@ -23,8 +23,9 @@ from tradedesk.services.scopes import UnknownScope, state_of
 
 log = structlog.get_logger(__name__)
 
-# Halting is for everyone who is signed in. What lets orders out again, or sends some, needs this right.
-MAY_OPERATE = "tradedesk.change_tradingstate"
+# Halting is for everyone who is signed in. Flattening and letting exits through need one right, letting
+# trading go on another.
+MAY_OPERATE, MAY_RELEASE = "tradedesk.change_tradingstate", "tradedesk.release_tradingstate"
 HISTORY = 20
 
 
@@ -162,7 +163,7 @@ def _cancel_flatten(request: HttpRequest, ask: Ask) -> Answer:
 
 
 def _release(request: HttpRequest, ask: Ask) -> Answer:
-    _require(request)
+    _require(request, MAY_RELEASE)
     if not ask.reason.strip():
         return Answer(messages.ERROR, "Trading stays off: write down the reason for the release.", 400)
     try:
@@ -191,8 +192,8 @@ DEEDS: dict[str, Callable[[HttpRequest, Ask], Answer]] = {
 }
 
 
-def _require(request: HttpRequest) -> None:
-    if not request.user.has_perm(MAY_OPERATE):
+def _require(request: HttpRequest, right: str = MAY_OPERATE) -> None:
+    if not request.user.has_perm(right):
         raise PermissionDenied
 
 
@@ -215,6 +216,7 @@ def _render(request: HttpRequest, answer: Answer | None = None) -> HttpResponse:
         "widest": next((state for state in header.states if state.scope == ALL), None),
         "tree": header.tree,
         "may_operate": request.user.has_perm(MAY_OPERATE),
+        "may_release": request.user.has_perm(MAY_RELEASE),
         "flattening": _flattening(),
         "history": list(TradingStateChange.objects.all()[:HISTORY]),
         "answer": answer,
@@ -230,6 +232,7 @@ def _dialog(request: HttpRequest, answer: Answer) -> HttpResponse:
     context = {
         "answer": answer,
         "may_operate": request.user.has_perm(MAY_OPERATE),
+        "may_release": request.user.has_perm(MAY_RELEASE),
         "flattening": _flattening(),
     }
     return render(request, "panel/halt_dialog.html", context)

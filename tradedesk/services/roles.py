@@ -9,8 +9,8 @@ OPERATES = ("change_tradingstate", "change_incident")
 def ensure_roles(**_: Any) -> None:
     """Make the groups viewer, operator and admin where they are missing; a person may change them later.
 
-    A viewer sees every page of the desk. An operator also works the kill switch and settles incidents. An
-    admin may do everything. Halting is for everyone who is signed in. Meant to follow each migration.
+    A viewer sees every page of the desk. An operator also flattens, lets exits through and settles incidents.
+    An admin may do everything. Halting is for everyone who is signed in. Meant to follow each migration.
     """
     missing = {VIEWER, OPERATOR, ADMIN} - set(Group.objects.values_list("name", flat=True))
     if not missing:
