@@ -24,9 +24,8 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[:
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 INSTALLED_APPS = [
-    "unfold",
-    # Without its search for admin modules: they come with the panel's addresses.
-    "django.contrib.admin.apps.SimpleAdminConfig",
+    "tradedesk.apps.ThemeConfig",
+    "tradedesk.apps.PanelConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -38,7 +37,7 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "tradedesk",
+    "tradedesk.apps.TradeDeskConfig",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -49,7 +48,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "tradedesk.admin.csp.content_security_policy",
+    "tradedesk.csp.content_security_policy",
 ]
 ROOT_URLCONF = "tradedesk.urls"
 WSGI_APPLICATION = "tradedesk.wsgi.application"
