@@ -31,7 +31,8 @@ class Shown:
         }
 
     def shows(self, bot: Bot) -> bool:
-        return self.account in (None, bot.account) and self.bot in (None, bot)
+        of_account = self.account is None or self.account.pk == bot.account_id
+        return of_account and self.bot in (None, bot)
 
 
 def shown_by(request: HttpRequest, bots: list[Bot], now: datetime) -> Shown:
