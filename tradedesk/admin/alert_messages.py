@@ -2,7 +2,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from tradedesk.admin.words import EVENTS
+from tradedesk.admin.words import EVENTS, timeframe
 from tradedesk.models import Strategy
 from tradedesk.services.signals import WORDS
 
@@ -18,10 +18,12 @@ PRICES = {name: f"{{{{{name}}}}}" for name in ("open", "high", "low", "close", "
 
 @dataclass(frozen=True)
 class AlertMessage:
-    """What to paste into one alert of TradingView, and the chart to make it on."""
+    """What to paste into one alert of TradingView, the chart to make it on, and when it is expected."""
 
+    action: str
     event: str
     chart: str
+    expected: str
     text: str
 
 
@@ -34,10 +36,18 @@ def messages_for(strategy: Strategy) -> list[AlertMessage]:
         "DI_Cross": f"{root}1!, {strategy.di_timeframe} minutes",
         "Heartbeat": f"{root}1!, any of the two",
     }
+    expected = {
+        "Trend_Validator": f"when the colour changes, at most once in {timeframe(strategy.trend_timeframe)}",
+        "DI_Cross": f"when the lines cross, at most once in {timeframe(strategy.di_timeframe)}",
+        "Heartbeat": f"every {timeframe(strategy.heartbeat_timeframe or strategy.trend_timeframe)} "
+        "while the market is open",
+    }
     return [
         AlertMessage(
+            action,
             EVENTS.get(action, "Heartbeat, once per bar"),
             charts[words[0]],
+            expected[words[0]],
             json.dumps(_message(action), indent=2),
         )
         for action, words in WORDS.items()
