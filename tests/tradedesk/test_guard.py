@@ -138,7 +138,7 @@ def test_person_signs_the_account_off_anew(
         link(account)
     form = {"name": "demo7", "environment": "demo", "credentials": "DEMO", "enabled": "on"}
 
-    panel.post(f"/admin/tradedesk/account/{account.pk}/change/", {**form, "sign_off_anew": "on"})
+    panel.post(f"/admin/tradedesk/account/{account.pk}/change/", {**form, "sign_off_anew": "on", "confirmed": "1"})
 
     assert AuditEntry.objects.get().detail["sign_off_anew"] == [None, True]
     assert link(account) == listed[0]
@@ -149,9 +149,9 @@ def test_person_signs_the_account_off_anew(
 
 def test_saving_an_account_without_the_box_keeps_the_sign_off(account: Account, panel: Client) -> None:
     link(account)
-    form = {"name": "demo7", "environment": "demo", "credentials": "DEMO"}
+    form = {"name": "demo7", "environment": "demo", "credentials": "DEMO", "confirmed": "1"}
 
-    panel.post(f"/admin/tradedesk/account/{account.pk}/change/", form)
+    panel.post(f"/admin/tradedesk/account/{account.pk}/change/", {**form, "change_reason": "ours"})
 
     account.refresh_from_db()
     assert (account.enabled, account.broker_account_id) == (False, 7)

@@ -66,7 +66,9 @@ class AccountAdmin(Confirmed, Tabbed[Account]):
         bots = list(row.bots.select_related("state", "instrument", "strategy"))
         return {"account": row, "bots": bots, "mode": effective_mode(f"account:{row.name}")}
 
-    def get_form(self, request: HttpRequest, obj: Account | None = None, change: bool = False, **kwargs: Any) -> Any:
+    def get_form(
+        self, request: HttpRequest, obj: Account | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
         return with_uses(super().get_form(request, obj, change, **kwargs), obj)
 
     @admin.display(description="Login")

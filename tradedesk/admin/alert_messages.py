@@ -1,9 +1,12 @@
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from tradedesk.admin.words import EVENTS, timeframe
 from tradedesk.models import Strategy
+from tradedesk.services.intake import Signal
+from tradedesk.services.shapes import iso
 from tradedesk.services.signals import WORDS
 
 MARKET = {
@@ -14,6 +17,8 @@ MARKET = {
     "timenow": "{{timenow}}",
 }
 PRICES = {name: f"{{{{{name}}}}}" for name in ("open", "high", "low", "close", "volume")}
+
+PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,21 @@ def messages_for(strategy: Strategy) -> list[AlertMessage]:
         )
         for action, words in WORDS.items()
     ]
+
+
+def filled_message(signal: Signal, note: str) -> str:
+    """Return the message of an event as TradingView sends it, its placeholders filled in, with a note."""
+    values = {
+        "ticker": signal.symbol,
+        "exchange": signal.exchange,
+        "interval": signal.timeframe,
+        "time": iso(signal.bar_open),
+        "timenow": iso(signal.fired_at),
+        **dict.fromkeys(PRICES, "" if signal.close is None else str(signal.close)),
+        "volume": "",
+    }
+    text = json.dumps({**_message(signal.action), "note": note})
+    return PLACEHOLDER.sub(lambda found: str(values[found[1]]), text)
 
 
 def _message(action: str) -> dict[str, Any]:

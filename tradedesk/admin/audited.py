@@ -43,7 +43,7 @@ class Audited:
             action = "change" if change else "create"
             write_audit(request, action, subject_of(obj), changes, self.reason_of(request))
 
-    def reason_of(self, request: HttpRequest) -> str:  # noqa: ARG002 - for those that ask for one
+    def reason_of(self, request: HttpRequest) -> str:
         """Return why a person changes a setting, as they gave it."""
         return ""
 

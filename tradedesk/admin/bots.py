@@ -41,7 +41,9 @@ class BotAdmin(Confirmed, Tabbed[Bot]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Bot]:
         return super().get_queryset(request).select_related(*self.list_select_related)
 
-    def get_form(self, request: HttpRequest, obj: Bot | None = None, change: bool = False, **kwargs: Any) -> Any:
+    def get_form(
+        self, request: HttpRequest, obj: Bot | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
         return with_uses(super().get_form(request, obj, change, **kwargs), obj)
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:

@@ -1,6 +1,6 @@
 from typing import Any
 
-from django.contrib.admin.utils import label_for_field, unquote
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -58,20 +58,21 @@ class Confirmed(Audited):
             "title": f"Save {stored}",
             "row": stored,
             "back": url_of(stored),
-            "lines": [self._line(change, row, form) for change in changes],
+            "lines": [_line(change, form) for change in changes],
             "needs_reason": any(change.is_looser for change in changes),
             "lacks_reason": is_confirmed and lacks_reason,
             "posted": [(name, value) for name, values in _posted(request) for value in values],
         }
         return render(request, "panel/confirm_changes.html", context)
 
-    def _line(self, change: Change, row: Any, form: Any) -> dict[str, Any]:
-        return {
-            "label": form.fields[change.name].label or label_for_field(change.name, type(row)),
-            "before": setting(change.before),
-            "after": setting(change.after),
-            "is_looser": change.is_looser,
-        }
+
+def _line(change: Change, form: Any) -> dict[str, Any]:
+    return {
+        "label": form[change.name].label,
+        "before": setting(change.before),
+        "after": setting(change.after),
+        "is_looser": change.is_looser,
+    }
 
 
 def _posted(request: HttpRequest) -> list[tuple[str, list[str]]]:

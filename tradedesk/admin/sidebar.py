@@ -36,7 +36,6 @@ GROUPS: dict[str, list[Line]] = {
         ("Audit log", "history", "tradedesk.auditentry"),
     ],
     "Setup": [
-        ("Checklist", "checklist", "setup"),
         ("Bots", "smart_toy", "tradedesk.bot"),
         ("Strategies", "schema", "tradedesk.strategy"),
         ("Accounts", "account_balance", "tradedesk.account"),
@@ -49,6 +48,7 @@ GROUPS: dict[str, list[Line]] = {
         ("Groups", "group", "auth.group"),
         ("API tokens", "vpn_key", "knox.authtoken"),
     ],
+    "Help": [("Checklist", "checklist", "setup")],
 }
 
 

@@ -33,9 +33,7 @@ class StrategyAdmin(Audited, Tabbed[Strategy]):
             *("trend_timeframe", "di_timeframe", "filter_timeframe", "bar_close_only"),
             title="Charts",
         ),
-        fieldset(
-            GENERAL, "watch_heartbeat", "heartbeat_both", "alerts_expire_on", title="When alerts stop"
-        ),
+        fieldset(GENERAL, "watch_heartbeat", "heartbeat_both", "alerts_expire_on", title="When alerts stop"),
     )
     summary_template = "panel/strategy.html"
     goes_along = frozenset({"webhook token"})
@@ -55,9 +53,7 @@ class StrategyAdmin(Audited, Tabbed[Strategy]):
                 guarded(tokens.revoke),
                 name="tradedesk_strategy_revoke_token",
             ),
-            path(
-                "<uuid:strategy_id>/arrivals/", guarded(arrivals.page), name="tradedesk_strategy_arrivals"
-            ),
+            path("<uuid:strategy_id>/arrivals/", guarded(arrivals.page), name="tradedesk_strategy_arrivals"),
             *super().get_urls(),
         ]
 

@@ -31,10 +31,14 @@ class Tabbed[M: Any](PanelAdmin[M]):
             sees_history = request.user.has_perm("tradedesk.view_auditentry")
             context["tabs"] = [tab for tab in self.tabs if tab != HISTORY or sees_history]
             context["subject"] = subject_of(obj)
-            context["history"] = list(AuditEntry.objects.filter(subject=subject_of(obj)).order_by("-id")[:LATEST])
+            context["history"] = list(
+                AuditEntry.objects.filter(subject=subject_of(obj)).order_by("-id")[:LATEST]
+            )
         return super().render_change_form(request, context, add, change, form_url, obj)
 
 
-def fieldset(tab: str, *fields: str, title: str | None = None, about: str = "") -> tuple[str | None, dict[str, Any]]:
+def fieldset(
+    tab: str, *fields: str, title: str | None = None, about: str = ""
+) -> tuple[str | None, dict[str, Any]]:
     """Return a fieldset that stands on a tab."""
     return title, {"fields": fields, "classes": (f"in-{tab}",), "description": about}

@@ -85,7 +85,9 @@ def _send(
     detail = {"event": EVENTS[action], "way": "dry-run" if context["why_dry"] else "webhook"}
     write_audit(request, "send test alert", f"strategy {strategy}", detail)
     if context["why_dry"]:
-        return {"trial": trial_steps.of_rehearsals(trials.rehearse_all(wiring.desk(), strategy, signal, bots))}
+        return {
+            "trial": trial_steps.of_rehearsals(trials.rehearse_all(wiring.desk(), strategy, signal, bots))
+        }
     by = request.user.get_username()
     status, content = _post(request, strategy, filled_message(signal, f"test alert of {by}").encode())
     if content.get("alert_id") is None:
@@ -108,7 +110,9 @@ def _post(request: HttpRequest, strategy: Strategy, body: bytes) -> tuple[int, d
     """
     token = new_token()
     path = f"/webhooks/tradingview/{token}/"
-    caller = {name: request.META[name] for name in ("REMOTE_ADDR", "HTTP_X_FORWARDED_FOR") if name in request.META}
+    caller = {
+        name: request.META[name] for name in ("REMOTE_ADDR", "HTTP_X_FORWARDED_FOR") if name in request.META
+    }
     environ = {
         **caller,
         "REQUEST_METHOD": "POST",

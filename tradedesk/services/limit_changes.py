@@ -31,8 +31,8 @@ class Change:
 def changes_of(row: Account | Bot, names: Sequence[str], wanted: Mapping[str, Any]) -> list[Change]:
     """Return what saving would change on an account or a bot, in the order of `names`.
 
-    `row` is as stored; `wanted` has the new value of each name. An empty limit counts as no limit, but a bot's
-    largest position is its size then.
+    `row` is as stored; `wanted` has the new value of each name. An empty limit counts as no limit, but the
+    largest position of a bot is its size then.
     """
     return [
         Change(name, before, wanted[name], _is_looser(row, name, before, wanted))

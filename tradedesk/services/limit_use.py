@@ -19,7 +19,7 @@ type Orders = Mapping[UUID, Counter[str]]
 
 @dataclass(frozen=True)
 class Use:
-    """How much of one limit is used up. `found` is None where it could not be read, `most` where it is off."""
+    """How much of one limit is used up. `found` is None where it is not known, `most` where it is off."""
 
     name: str
     found: Amount
@@ -54,7 +54,9 @@ def _of_account(
         Use("max_group_position", _largest_group(own), account.max_group_position),
         Use("daily_loss", figures.loss, account.daily_loss),
         Use("drawdown", figures.fall, account.drawdown),
-        *_counted(account, orders, None if fills is None else [fill for fill in fills if fill.bot_id in ids], now),
+        *_counted(
+            account, orders, None if fills is None else [fill for fill in fills if fill.bot_id in ids], now
+        ),
     ]
 
 
@@ -67,7 +69,9 @@ def _of_bot(bot: Bot, orders: Orders, fills: Sequence[FillRow] | None, now: date
     ]
 
 
-def _counted(owner: Account | Bot, orders: Orders, fills: Sequence[FillRow] | None, now: datetime) -> list[Use]:
+def _counted(
+    owner: Account | Bot, orders: Orders, fills: Sequence[FillRow] | None, now: datetime
+) -> list[Use]:
     sent = orders[owner.pk]
     trips = None if fills is None else trips_since(fills, session_start(now))
     return [
@@ -80,7 +84,7 @@ def _counted(owner: Account | Bot, orders: Orders, fills: Sequence[FillRow] | No
 
 
 def _largest_group(bots: Iterable[Bot]) -> int:
-    """Return the contracts, in micros, of the group that holds most; an instrument without a group is its own."""
+    """Return the contracts, in micros, of the group that holds most."""
     held: Counter[str] = Counter()
     for bot in bots:
         held[bot.instrument.group or bot.instrument.root] += bot.state.quantity * bot.instrument.group_weight

@@ -3,12 +3,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from strategy.timeframes import parse_timeframe
+from strategy.types import Indicator
 from tradedesk.models import Bot, Strategy
 from tradedesk.services.desk import Desk
 from tradedesk.services.intake import Signal, alert_of
 from tradedesk.services.rehearsal import Rehearsal, rehearse
 from tradedesk.services.signals import MEANINGS, WORDS
-from strategy.types import Indicator
 
 USUAL_BAR = timedelta(minutes=10)
 
@@ -33,5 +33,5 @@ def signal_of(strategy: Strategy, action: str, close: Decimal | None, now: datet
 
 def rehearse_all(desk: Desk, strategy: Strategy, signal: Signal, bots: Sequence[Bot]) -> list[Rehearsal]:
     """Return what each bot would make of a signal that came now. Nothing is written or sent."""
-    alert = alert_of(strategy, signal, body="", source_address="", now=desk.now())
+    alert = alert_of(strategy, signal, desk.now())
     return [rehearse(desk, alert, bot) for bot in bots]

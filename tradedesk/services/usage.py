@@ -106,7 +106,7 @@ def _fills(bot: Bot, since: datetime) -> list[FillRow] | None:
 
 
 def latest_fills(of_whom: Q, most: int, since: datetime) -> list[FillRow] | None:
-    """Return the latest fills in order of time, None where so many do not reach back to `since`. One query."""
+    """Return the latest fills in order of time, None where they do not reach back to `since`. One query."""
     rows = Fill.objects.filter(of_whom).order_by("-id").values_list(*FILL_COLUMNS)[:most]
     fills = sorted((FillRow(*row) for row in rows), key=lambda fill: (fill.filled_at, fill.broker_fill_id))
     return None if len(fills) == most and fills[0].filled_at >= since else fills
