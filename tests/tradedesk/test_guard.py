@@ -138,7 +138,8 @@ def test_person_signs_the_account_off_anew(
         link(account)
     form = {"name": "demo7", "environment": "demo", "credentials": "DEMO", "enabled": "on"}
 
-    panel.post(f"/admin/tradedesk/account/{account.pk}/change/", {**form, "sign_off_anew": "on", "confirmed": "1"})
+    page = f"/admin/tradedesk/account/{account.pk}/change/"
+    panel.post(page, {**form, "sign_off_anew": "on", "confirmed": "1"})
 
     assert AuditEntry.objects.get().detail["sign_off_anew"] == [None, True]
     assert link(account) == listed[0]

@@ -44,7 +44,10 @@ def to_csv(rule: SessionRule) -> str:
 
 def read_csv(text: str) -> list[Line]:
     """Return the holidays of a file. Raises Unreadable, naming every line that is wrong."""
-    rows = list(csv.reader(StringIO(text.removeprefix("\ufeff"))))
+    try:
+        rows = list(csv.reader(StringIO(text.removeprefix("\ufeff"))))
+    except csv.Error as problem:
+        raise Unreadable([f"This is no CSV: {problem}."]) from None
     if not rows or [name.strip().lower() for name in rows[0]] != list(COLUMNS):
         raise Unreadable([f"The first line must be {','.join(COLUMNS)}."])
     if len(rows) > MOST_LINES:

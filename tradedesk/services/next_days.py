@@ -10,7 +10,7 @@ from tradedesk.services.calendars import CONFIRMED_FOR_DAYS, calendar_of
 
 @dataclass(frozen=True)
 class Day:
-    """One trade date: its session, None where there is none, what differs on it, and whether it is confirmed."""
+    """One trade date: its session if there is one, what differs on it, and whether a person confirmed it."""
 
     date: date
     session: Session | None
@@ -19,7 +19,7 @@ class Day:
 
 
 def next_days(rule: SessionRule, now: datetime) -> Sequence[Day] | None:
-    """Return the days that openings on demo and live need confirmed, today first; None for an unreadable rule."""
+    """Return the days that openings need confirmed, today first; None where the rule is not readable."""
     calendar = calendar_of(rule)
     if calendar is None:
         return None
