@@ -11,6 +11,7 @@ from tradedesk.models import Holiday, SessionRule
 COLUMNS = ("date", "name", "closes_at", "source")
 MOST_LINES = 500
 LONGEST_NAME, LONGEST_SOURCE = 64, 160
+FORMULA = ("=", "+", "-", "@")
 
 
 class Unreadable(Exception):
@@ -91,7 +92,7 @@ def _differs(day: Holiday, line: Line) -> bool:
 def _line(row: Sequence[str]) -> Line:
     if len(row) != len(COLUMNS):
         raise ValueError(f"{len(COLUMNS)} fields are needed, here are {len(row)}")
-    on, name, closes, source = (field.strip() for field in row)
+    on, name, closes, source = (_bare(field.strip()) for field in row)
     if not name or len(name) > LONGEST_NAME or len(source) > LONGEST_SOURCE:
         raise ValueError(f"a name of at most {LONGEST_NAME} letters, a source of at most {LONGEST_SOURCE}")
     try:
@@ -102,4 +103,9 @@ def _line(row: Sequence[str]) -> Line:
 
 def _text(text: str) -> str:
     """Return a text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def _bare(text: str) -> str:
+    """Return a text as it was before `_text`."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA) else text

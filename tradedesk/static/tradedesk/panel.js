@@ -128,7 +128,7 @@
   function showTab() {
     const tabs = [...all("[data-tab]")];
     if (!tabs.length) return;
-    const faulty = document.querySelector("fieldset:has(.errorlist, .text-red-600)");
+    const faulty = document.querySelector('fieldset:has([aria-invalid="true"])');
     const named = tabs.find((tab) => tab.hash === location.hash);
     const shown = named || tabs.find((tab) => faulty?.classList.contains(`in-${tab.dataset.tab}`)) || tabs[0];
     document.body.dataset.shows = shown.dataset.tab;
