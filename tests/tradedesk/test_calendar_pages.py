@@ -7,7 +7,6 @@ from django.test import Client
 from tests.builders import confirm_calendars, make_instrument, make_session_rule
 from tradedesk.admin.cells import url_of
 from tradedesk.models import AuditEntry, Holiday, SessionRule
-
 from tradedesk.services.holiday_files import Line, Unreadable, read_csv, take_over, to_csv
 
 HEAD = "date,name,closes_at,source\n"
@@ -59,7 +58,9 @@ def test_instrument_says_what_a_tick_is_worth_and_when_it_trades(panel: Client, 
     html = panel.get(url_of(instrument)).content.decode()
 
     assert "<strong>$0.50</strong>" in html
-    assert "Session of Mon 2026-11-23: Sun 17:00 – Mon 16:00 exchange time (Sun 23:00 – Mon 22:00 UTC)." in html
+    assert (
+        "Session of Mon 2026-11-23: Sun 17:00 – Mon 16:00 exchange time (Sun 23:00 – Mon 22:00 UTC)." in html
+    )
 
 
 def test_exported_holidays_come_back_the_same(rule: SessionRule) -> None:

@@ -169,7 +169,7 @@ def test_checklist_goes_by_what_the_desk_has_seen(panel: Client, broker: FakeBro
 
     html = panel.get("/admin/setup/").content.decode()
     assert "8 of 11 done" in html
-    assert "Set limits</strong> <span class=\"chip chip-info\">" in html
+    assert 'Set limits</strong> <span class="chip chip-info">' in html
 
 
 def test_checklist_costs_as_much_with_more_rows(panel: Client) -> None:

@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
 from tradedesk.admin.alert_messages import messages_for
+from tradedesk.admin.kill_switch import MAY_OPERATE
 from tradedesk.admin.tokens import webhook_address
 from tradedesk.models import Strategy
 from tradedesk.selectors.arrivals import last_of_each_event
@@ -36,5 +37,6 @@ def arrivals_of(request: HttpRequest, strategy: Strategy) -> dict[str, Any]:
         "alert_messages": [message for message, _ in lines],
         "arrivals": lines,
         "came": sum(1 for _, at in lines if at),
+        "may_try": request.user.has_perm(MAY_OPERATE),
         "waits": any(at is None for _, at in lines),
     }

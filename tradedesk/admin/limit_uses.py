@@ -27,6 +27,7 @@ LABELS = {
     "trades_per_session": "Round trips of the session",
     "losing_streak": "Losing round trips in a row",
 }
+HELD = {"max_position", "max_group_position"}
 IN_DOLLARS = {"daily_loss", "drawdown"}
 
 
@@ -38,10 +39,7 @@ class Meter:
     value: str
     is_set: bool
     percent: int | None
-
-    @property
-    def tone(self) -> str:
-        return "warn" if self.percent is None or self.percent >= WARNS_AT else ""
+    tone: str
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,9 @@ def _meter(use: Use) -> Meter:
     say = partial(_say, use.name in IN_DOLLARS)
     found = "not known" if use.found is None else say(use.found)
     value = f"{found} of {say(use.most)}" if use.most is not None else f"{found}, no limit"
-    return Meter(LABELS[use.name], value, use.most is not None, use.percent)
+    # To hold what one may hold is no warning.
+    warns = use.percent is None or (use.percent >= WARNS_AT and use.name not in HELD)
+    return Meter(LABELS[use.name], value, use.most is not None, use.percent, "warn" if warns else "")
 
 
 def _say(is_money: bool, amount: int | Decimal) -> str:

@@ -30,6 +30,7 @@ class Tabbed[M: Any](PanelAdmin[M]):
         if obj is not None and not add:
             sees_history = request.user.has_perm("tradedesk.view_auditentry")
             context["tabs"] = [tab for tab in self.tabs if tab != HISTORY or sees_history]
+            context["show_save_and_add_another"] = False
             context["subject"] = subject_of(obj)
             context["history"] = list(
                 AuditEntry.objects.filter(subject=subject_of(obj)).order_by("-id")[:LATEST]
@@ -37,8 +38,6 @@ class Tabbed[M: Any](PanelAdmin[M]):
         return super().render_change_form(request, context, add, change, form_url, obj)
 
 
-def fieldset(
-    tab: str, *fields: str, title: str | None = None, about: str = ""
-) -> tuple[str | None, dict[str, Any]]:
+def fieldset(tab: str, *fields: str, title: str | None = None, about: str = "") -> tuple[str | None, Any]:
     """Return a fieldset that stands on a tab."""
     return title, {"fields": fields, "classes": (f"in-{tab}",), "description": about}

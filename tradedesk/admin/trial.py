@@ -110,11 +110,9 @@ def _post(request: HttpRequest, strategy: Strategy, body: bytes) -> tuple[int, d
     """
     token = new_token()
     path = f"/webhooks/tradingview/{token}/"
-    caller = {
-        name: request.META[name] for name in ("REMOTE_ADDR", "HTTP_X_FORWARDED_FOR") if name in request.META
-    }
-    environ = {
-        **caller,
+    caller = ("REMOTE_ADDR", "HTTP_X_FORWARDED_FOR")
+    environ: dict[str, Any] = {name: request.META[name] for name in caller if name in request.META}
+    environ |= {
         "REQUEST_METHOD": "POST",
         "PATH_INFO": path,
         "SERVER_NAME": "localhost",

@@ -90,7 +90,7 @@ def _of_decision(alert: Alert, decision: Decision) -> BotTrial:
                 icon,
                 name,
                 text,
-                words.clock(at),
+                _clock(at),
                 f"+{words.span(before, at)}" if at > start else "",
                 start=round(100 * share[0]),
                 length=max(1, round(100 * share[1])),
@@ -119,7 +119,7 @@ def _of_rehearsal(found: Rehearsal) -> BotTrial:
     choice = found.choice
     action = words.ACTIONS[choice.action.value]
     steps = [
-        Step("arrow_downward", "Read", "as if it came at this moment", words.clock(found.at), is_ours=False),
+        Step("arrow_downward", "Read", "as if it came at this moment", _clock(found.at), is_ours=False),
         Step("rule", f"Would decide: {_lower(action)}", _says(choice.reason)),
     ]
     if rules := choice.detail.get("rules"):
@@ -162,3 +162,7 @@ def _says(reason: str) -> str:
 
 def _lower(text: str) -> str:
     return text[0].lower() + text[1:]
+
+
+def _clock(moment: datetime) -> str:
+    return f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03}"

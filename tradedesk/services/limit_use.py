@@ -102,9 +102,10 @@ def _orders(accounts: Sequence[Account], now: datetime) -> Orders:
     sent = Order.objects.filter(account__in=accounts, created_at__gte=min(since.values()))
     sent = sent.exclude(status__in=NOT_SENT).exclude(purpose__in=LEGS)
     orders: defaultdict[UUID, Counter[str]] = defaultdict(Counter)
-    for row in sent.order_by().values("account_id", "bot_id").annotate(**counts):
-        for owner in {row["account_id"], row["bot_id"]} - {None}:
-            orders[owner].update({name: row[name] for name in since})
+    rows = sent.order_by().values("account_id", "bot_id").annotate(**counts)
+    for account_id, bot_id, *found in rows.values_list("account_id", "bot_id", *since):
+        for owner in {account_id, bot_id} - {None}:
+            orders[owner].update(dict(zip(since, found, strict=True)))
     return orders
 
 
