@@ -88,10 +88,10 @@ def cancel(link: Link, leg: Order, deadline: Deadline) -> None:
         log.info("leg.cancel_refused", order=str(leg.id), error=str(refusal))
 
 
-def settle_ended(desk: Desk, link: Link, bot: Bot) -> list[Order]:
+def settle_ended(desk: Desk, link: Link, bot: Bot, *, wait_s: float = SEAT_WAIT_S) -> list[Order]:
     """Book what became of the legs that work at the broker no more, and return those that are over now.
 
-    One request where all of them work. Raises BrokerError, Busy.
+    One request where all of them work. Raises BrokerError, and Busy after `wait_s` seconds.
     """
     legs = _sent_legs(bot)
     if not legs:
@@ -100,7 +100,7 @@ def settle_ended(desk: Desk, link: Link, bot: Bot) -> list[Order]:
     ids = {order.id for order in working}
     if all(leg.broker_order_id in ids for leg in legs):
         return []
-    with seat(bot.id, wait_s=SEAT_WAIT_S, sleep=desk.sleep) as taken:
+    with seat(bot.id, wait_s=wait_s, sleep=desk.sleep) as taken:
         settle(desk, link, bot, desk.deadline(READ_TIMEOUT_S))
         taken.snapshot = stored(bot.id)
     return list(Order.objects.filter(pk__in=[leg.pk for leg in legs]).exclude(settled_at=None))

@@ -67,16 +67,16 @@ def _unreconciled(desk: Desk) -> list[Account]:
     return [account for account in accounts if not desk.is_reconciled(account)]
 
 
-def settle(desk: Desk, link: Link, order: Order) -> Order:
+def settle(desk: Desk, link: Link, order: Order, *, wait_s: float = SEAT_WAIT_S) -> Order:
     """Ask the broker about one order and book the answer on the order, its fills and its bot.
 
     A closing that the order leaves to be sent goes at once. Raises BrokerError when the broker does not
-    answer, Busy when the bot is being worked on.
+    answer, Busy when the bot is being worked on for longer than `wait_s` seconds.
     """
     if order.bot is None:
         orders.record(order, _ask(desk, link, order), None, desk.now())
         return order
-    with seat(order.bot.id, wait_s=SEAT_WAIT_S, sleep=desk.sleep) as taken:
+    with seat(order.bot.id, wait_s=wait_s, sleep=desk.sleep) as taken:
         order.refresh_from_db()
         if order.settled_at is not None:
             return order
@@ -224,7 +224,7 @@ def _alerts(desk: Desk) -> Iterator[Row]:
 def settle_account(desk: Desk, link: Link, account: Account, *, within_s: float = float("inf")) -> None:
     """Ask about every order of an account whose end is not known, as far as the broker answers.
 
-    None is begun after `within_s` seconds.
+    None is begun, and no busy bot waited for, after `within_s` seconds.
     """
     deadline = desk.deadline(within_s)
     left = Order.objects.unfinished().filter(account=account).exclude(status=OrderStatus.PENDING)
@@ -233,11 +233,13 @@ def settle_account(desk: Desk, link: Link, account: Account, *, within_s: float 
         if not deadline.left_s():
             return
         try:
-            settle(desk, link, order)
+            settle(desk, link, order, wait_s=deadline.left_s(SEAT_WAIT_S))
         except (BrokerError, Busy, Unreadable, DatabaseError) as error:
             log.warning("recovery.order", order=str(order.id), error=repr(error))
     for bot in Bot.objects.filter(account=account).select_related("account", "instrument"):
+        if not deadline.left_s():
+            return
         try:
-            legs.settle_ended(desk, link, bot)
+            legs.settle_ended(desk, link, bot, wait_s=deadline.left_s(SEAT_WAIT_S))
         except (BrokerError, Busy, Unreadable, DatabaseError) as error:
             log.warning("recovery.legs", bot=bot.slug, error=repr(error))
