@@ -16,6 +16,7 @@ class IncidentKind(models.TextChoices):
     HEARTBEAT_MISSED = "HEARTBEAT_MISSED", "Two heartbeats of the alerts are missing"
     STOP_MISSING = "STOP_MISSING", "A position has no fitting stop at the broker"
     ROLL_DUE = "ROLL_DUE", "A position is held in a month that the desk must leave"
+    ROLL_HALF_DONE = "ROLL_HALF_DONE", "A roll closed the old month and opened nothing"
     STATEMENT_DIFFERS = "STATEMENT_DIFFERS", "A day's fills, fees or cash differ from the broker's list"
     OVERFILLED = "OVERFILLED", "The broker filled more than was ordered"
     RUNAWAY_ORDER = "RUNAWAY_ORDER", "An order at the broker has the desk's id, and the desk wrote none"

@@ -48,6 +48,11 @@ TEXTS: dict[IncidentKind, tuple[str, str]] = {
         "",
         "Roll it here, or flatten the bot. Nothing opens beside it; from its last date the desk closes it.",
     ),
+    IncidentKind.ROLL_HALF_DONE: (
+        "",
+        "The bot is flat and rests until the next colour change; nothing is sent for the roll any more. "
+        "Its next position closes this, or resolve it.",
+    ),
     IncidentKind.STATEMENT_DIFFERS: (
         "Openings of this account",
         "Compare the day with the broker's own statement. Resolving this accepts the difference.",

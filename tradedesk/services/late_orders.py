@@ -77,17 +77,27 @@ def _refusal(desk: Desk, order: Order, bot: Bot, view: BrokerView) -> str:
     # A risk makes the size of one opening, which then starts from flat.
     size = bot.size if bot.risk_percent is None else order.quantity
     fits = is_closing or (abs(after) == size and Direction.of(after) is target)
-    if not fits or order.decision is None:
+    if not fits:
         return f"Not sent late: {mode.label}, the target is {target.value}, the broker holds {held}."
-    if was_halted_since(order.decision.created_at, bot.account, bot):
+    if not is_closing and view.to_trade is not None and view.to_trade.name != order.contract:
+        return f"Not sent late: the month to trade is {view.to_trade.name} by now."
+    asked_at = order.decision.created_at if order.decision else order.created_at
+    if was_halted_since(asked_at, bot.account, bot):
         return "Not sent late: trading was halted meanwhile."
     refuse = _refusal_of_closing if is_closing else _refusal_of_opening
-    refusal = refuse(desk, order, order.decision.alert, bot, snapshot, view, mode)
+    alert = order.decision.alert if order.decision else None
+    refusal = refuse(desk, order, alert, bot, snapshot, view, mode)
     return f"Not sent late: {refusal.code}, {refusal.figures}." if refusal else ""
 
 
 def _refusal_of_opening(
-    desk: Desk, order: Order, alert: Alert, bot: Bot, snapshot: Snapshot, view: BrokerView, mode: TradingMode
+    desk: Desk,
+    order: Order,
+    alert: Alert | None,
+    bot: Bot,
+    snapshot: Snapshot,
+    view: BrokerView,
+    mode: TradingMode,
 ) -> gate.Check | None:
     """Return what the gate has against an opening that waited, None when it lets it pass."""
     records = records_of(bot)
@@ -95,11 +105,21 @@ def _refusal_of_opening(
     records = replace(records, unfinished=others)
     facts = facts_for(desk, alert, bot, snapshot, snapshot.memory, view, records, desk.now())
     facts = replace(facts, order=order.signed_quantity, mode=mode.value)
+    if alert is None:
+        # A roll: the person who confirmed it is the event, and what a risk made of it once goes as it is.
+        age_s = round((desk.now() - order.created_at).total_seconds(), 3)
+        facts = replace(facts, size=order.quantity, age_s=age_s)
     return gate.refusal(gate.opening_checks(facts))
 
 
 def _refusal_of_closing(
-    desk: Desk, order: Order, alert: Alert, bot: Bot, snapshot: Snapshot, view: BrokerView, mode: TradingMode
+    desk: Desk,
+    order: Order,
+    alert: Alert | None,
+    bot: Bot,
+    snapshot: Snapshot,
+    view: BrokerView,
+    mode: TradingMode,
 ) -> gate.Check | None:
     """Give a closing that waited the size of what is held; return what the gate has against it, or None."""
     held = view.quantity_in(order.contract)
