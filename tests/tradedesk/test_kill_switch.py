@@ -30,16 +30,16 @@ from tradedesk.models import (
     TradingState,
     TradingStateChange,
 )
-from tradedesk.services import orders
+from tradedesk.services import orders, reconciliation
 from tradedesk.services.desk import Desk
 from tradedesk.services.flatten import flatten
-from tradedesk.services.kill_switch import LiveLocked, NotClean, Switch, engage, release, status
+from tradedesk.services.kill_switch import LiveLocked, NotClean, NotCompared, Switch, engage, release, status
 from tradedesk.services.reconciliation import reconcile
 from tradedesk.services.recovery import recover
 from tradedesk.services.resolving import CannotAdopt, resolve
 from tradedesk.services.scopes import UnknownScope
 from tradedesk.services.trading_state import set_mode
-from tradedesk.stores.positions import stored
+from tradedesk.stores.positions import seat, stored
 
 HALTED, REDUCING, ACTIVE = TradingMode.HALTED, TradingMode.REDUCING, TradingMode.ACTIVE
 
@@ -349,9 +349,22 @@ def test_position_that_the_strategy_left_does_not_keep_the_switch_on(
 
 def test_release_that_finds_no_broker_leaves_the_switch_on(desk: Desk, bot: Bot, links: FakeLinks) -> None:
     halt(desk)
-    links.down["paper"] = BrokerNotReached("no route")
+    make_account("second")
+    links.down |= {"paper": BrokerNotReached("no route"), "second": BrokerNotReached("time-out")}
 
-    with pytest.raises(BrokerNotReached):
+    with pytest.raises(NotCompared, match=r"^paper: no route; second: time-out$"):
+        free(desk)
+
+    assert status().mode is HALTED
+
+
+def test_release_that_meets_a_busy_bot_leaves_the_switch_on_and_names_its_account(
+    desk: Desk, bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    halt(desk)
+    monkeypatch.setattr(reconciliation, "SEAT_WAIT_S", 0.0)
+
+    with seat(bot.id, wait_s=0, sleep=desk.sleep), pytest.raises(NotCompared, match=r"^paper: busy$"):
         free(desk)
 
     assert status().mode is HALTED
