@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import date
+from datetime import date, time
 
 import pytest
 from django.test import Client
@@ -23,7 +23,7 @@ from tests.telling import (
     target_of,
 )
 from tradedesk import tasks
-from tradedesk.models import AuditEntry, Bot, Incident, Instrument, Notice, TradingMode
+from tradedesk.models import AuditEntry, Bot, Holiday, Incident, Instrument, Notice, SessionRule, TradingMode
 from tradedesk.services.desk import Desk
 from tradedesk.services.flatten import flatten
 from tradedesk.services.reconciliation import reconcile
@@ -53,6 +53,21 @@ def test_opening_ends_two_days_before_expiry(
     answer = tell(BLUE, (clock.now() - chicago("2026-11-23 09:00")).total_seconds() / 60)
 
     assert said(answer) == expected
+
+
+@pytest.mark.parametrize(
+    ("closes_at", "expected"),
+    [(None, ("NONE", "ROLL_CUTOFF")), (time(12), ("ENTER_LONG", "TREND_BLUE"))],
+)
+def test_day_without_a_session_ends_openings_one_day_earlier(
+    bot: Bot, tell: Teller, clock: FakeClock, closes_at: time | None, expected: tuple[str, str]
+) -> None:
+    Instrument.objects.update(opening_days=2, flat_days=1)
+    rule = SessionRule.objects.get(name="CME equity index")
+    Holiday.objects.create(rule=rule, date=date(2026, 12, 17), name="Mourning", closes_at=closes_at)
+    move(clock, "2026-12-15 16:59")
+
+    assert said(tell(BLUE, (clock.now() - chicago("2026-11-23 09:00")).total_seconds() / 60)) == expected
 
 
 def test_first_notice_ends_openings_of_what_is_delivered(bot: Bot, tell: Teller, broker: FakeBroker) -> None:
