@@ -9,6 +9,7 @@ from broker.base import BrokerContract, BrokerPosition
 from tradedesk.models import Account, Bot, Cause, Incident, IncidentKind, Order, TradingMode, TradingState
 from tradedesk.services import booking, cash, incidents, legs, positions, protection, runaway
 from tradedesk.services.desk import READ_TIMEOUT_S, Desk, Link
+from tradedesk.services.late_fills import book_late_fills
 from tradedesk.services.positions import BrokerView
 from tradedesk.services.trading_state import lift_reduction, set_mode
 from tradedesk.stores.positions import Snapshot, seat, stored
@@ -81,9 +82,9 @@ class _Look:
 def _look_at(desk: Desk, link: Link, bot: Bot) -> _Look:
     """Compare a bot's booked position with the broker's.
 
-    From the bot's seat, so that no order of the desk moves the position meanwhile. Fills of its stop are
-    booked first; a stop that does not fit is mended where the position does. A bot with an order whose
-    end is not known is left alone: the order may explain any difference. Raises Busy.
+    From the bot's seat, so that no order of the desk moves the position meanwhile. Fills of its stop, and
+    those that show late, are booked first; a stop that does not fit is mended where the position does. A bot
+    with an order whose end is not known is left alone: the order may explain any difference. Raises Busy.
     """
     with seat(bot.id, wait_s=SEAT_WAIT_S, sleep=desk.sleep) as taken:
         if Order.objects.unfinished().filter(bot=bot).exists():
@@ -92,6 +93,13 @@ def _look_at(desk: Desk, link: Link, bot: Bot) -> _Look:
         taken.snapshot = stored(bot.id)
         view = positions.view_of(link, bot.instrument, desk.deadline(READ_TIMEOUT_S))
         found = _mismatch(bot, taken.snapshot, view)
+        if found is not None:
+            book_late_fills(desk, link, bot, view, desk.deadline(READ_TIMEOUT_S))
+            taken.snapshot = stored(bot.id)
+            found = _mismatch(bot, taken.snapshot, view)
+        if Order.objects.unfinished().filter(bot=bot).exists():
+            # Such a fill is owed a closing.
+            return _Look(is_settled=False)
         # A leg of a position that somebody closed would open another one.
         is_gone = found is not None and not view.holdings and _identity(found) in bot.account.differences
         if found is None or is_gone:
