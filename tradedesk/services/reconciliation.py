@@ -96,10 +96,10 @@ def _look_at(desk: Desk, link: Link, bot: Bot) -> _Look:
         if found is not None:
             book_late_fills(desk, link, bot, view, desk.deadline(READ_TIMEOUT_S))
             taken.snapshot = stored(bot.id)
+            if Order.objects.unfinished().filter(bot=bot).exists():
+                # Such a fill is owed a closing.
+                return _Look(is_settled=False)
             found = _mismatch(bot, taken.snapshot, view)
-        if Order.objects.unfinished().filter(bot=bot).exists():
-            # Such a fill is owed a closing.
-            return _Look(is_settled=False)
         # A leg of a position that somebody closed would open another one.
         is_gone = found is not None and not view.holdings and _identity(found) in bot.account.differences
         if found is None or is_gone:
