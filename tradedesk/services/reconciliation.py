@@ -94,9 +94,9 @@ def _look_at(desk: Desk, link: Link, bot: Bot) -> _Look:
     """Compare a bot's booked position with the broker's.
 
     From the bot's seat, so that no order of the desk moves the position meanwhile. Fills of its stop, and
-    those that show late, are booked first; a stop that does not fit is mended where the position does. A bot with an order whose
-    end is not known is left alone: the order may explain any difference. While its orders only wait, a
-    missing stop is told. Raises Busy.
+    those that show late, are booked first; a stop that does not fit is mended where the position does. A bot
+    with an order whose end is not known is left alone: the order may explain any difference. While its
+    orders only wait, a missing stop is told. Raises Busy.
     """
     with seat(bot.id, wait_s=SEAT_WAIT_S, sleep=desk.sleep) as taken:
         unfinished = Order.objects.unfinished().filter(bot=bot)
