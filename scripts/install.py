@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ UNFINISHED = VENV / "unfinished"
 # What each install satisfies: the packages of `dev` include those of `local`.
 COVERS = {"local": ["local"], "dev": ["local", "dev"]}
 TELL_EVERY = 10
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 def main() -> int:
@@ -51,7 +53,22 @@ def bring_in_step(which: str) -> int:
     unsaved = STAMP.with_suffix(".new")
     unsaved.write_text(json.dumps({name: digest(name) for name in COVERS[which]}))
     unsaved.replace(STAMP)
+    if which == "dev":
+        provide_chromium()
     return 0
+
+
+def provide_chromium() -> None:
+    """Install the browser that the panel is tested in, where apt may; the tests say when it is missing."""
+    apt = shutil.which("apt-get")
+    if any(map(shutil.which, BROWSERS)) or not apt or os.geteuid() != 0:
+        return
+    say("Installing Chromium for the tests of the panel")
+    quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "chromium"]):
+        if subprocess.run([apt, *command], check=False, stdout=subprocess.DEVNULL, env=quiet).returncode:
+            say("apt-get could not install chromium.")
+            return
 
 
 def is_current(which: str) -> bool:
