@@ -1,0 +1,146 @@
+"""AWS on this machine: moto, with what it lacks of Lambda, and a gateway that runs the stored package.
+
+`python -m tests.release.aws FOLDER` prints its address and serves until its standard input ends.
+"""
+
+import base64
+import json
+import os
+import re
+import sys
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from moto.awslambda.models import LambdaFunction, lambda_backends
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Request, Response
+
+from tests.release.containers import Containers
+
+ACCOUNT, REGION = "123456789012", "us-east-1"
+FUNCTION = r"/2015-03-31/functions/(?P<name>[^/:]+)(?::(?P<version>\d+))?"
+DUMMY = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AWS_DEFAULT_REGION": REGION}
+
+
+class Aws:
+    """A WSGI application: moto's own, but for the requests that it answers wrongly or not at all."""
+
+    def __init__(self, folder: Path) -> None:
+        self.url = ""
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._containers = Containers(folder)
+
+    def __call__(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
+        # Zappa names versions "function:NAME:VERSION", which Lambda takes and moto does not.
+        for key in ("PATH_INFO", "RAW_URI", "REQUEST_URI"):
+            environ[key] = re.sub(r"/functions/function(:|%3A)", "/functions/", environ[key])
+        request = Request(environ)
+        return (self._own_answer(request) or self._motos_answer(request))(environ, start)
+
+    def stop(self) -> None:
+        self._containers.stop()
+
+    def _own_answer(self, request: Request) -> Response | None:
+        if asked := re.fullmatch(r"/gateway/(?P<name>[^/]+)(?P<path>/.*)", request.path):
+            return self._through_gateway(asked["name"], asked["path"], request)
+        if asked := re.fullmatch(r"/code/(?P<name>[^/]+)/(?P<version>\d+)", request.path):
+            return Response(function(asked["name"], asked["version"]).code_bytes)
+        if re.fullmatch(r"/2021-10-31/functions/[^/]+/urls", request.path):
+            return told({"FunctionUrlConfigs": []})
+        if asked := re.fullmatch(f"{FUNCTION}/invocations", request.path):
+            return self._invoke(asked["name"], request)
+        return None
+
+    def _motos_answer(self, request: Request) -> Response:
+        answer = Response.from_app(self._moto, request.environ)
+        asked = re.fullmatch(FUNCTION, request.path)
+        if asked and asked["version"] and request.method == "GET" and answer.status_code == 200:
+            content = json.loads(answer.get_data())
+            content["Code"]["Location"] = f"{self.url}/code/{asked['name']}/{asked['version']}"
+            return told(content)
+        if request.method == "POST" and request.path.endswith("/policy") and answer.status_code == 200:
+            answer.status_code = 201
+        return answer
+
+    def _run(self, name: str, event: Mapping[str, Any]) -> dict[str, Any]:
+        stored = function(name)
+        own = {"AWS_LAMBDA_FUNCTION_NAME": name, "AWS_REGION": REGION, "AWS_ENDPOINT_URL": self.url}
+        environ = {**DUMMY, **own, **stored.environment_vars}
+        return self._containers.get(name, stored.code_bytes, str(stored.handler), environ).invoke(event)
+
+    def _invoke(self, name: str, request: Request) -> Response:
+        answer = self._run(name, json.loads(request.get_data() or b"{}"))
+        reply = told(answer.get("result", {"errorMessage": answer.get("error")}))
+        reply.headers["X-Amz-Log-Result"] = base64.b64encode(answer.get("error", "").encode()).decode()
+        if "error" in answer:
+            reply.headers["X-Amz-Function-Error"] = "Unhandled"
+        return reply
+
+    def _through_gateway(self, name: str, path: str, request: Request) -> Response:
+        if name not in lambda_backends[ACCOUNT][REGION]._lambdas._functions:
+            return Response('{"message": "Internal server error"}', 500)
+        answer = self._run(name, event(path, request))
+        if "error" in answer:
+            return Response('{"message": "Internal server error"}', 502)
+        result = answer["result"]
+        body = result.get("body", "")
+        content = base64.b64decode(body) if result.get("isBase64Encoded") else body.encode()
+        headers = [
+            (key, value) for key, values in result.get("multiValueHeaders", {}).items() for value in values
+        ]
+        return Response(content, result["statusCode"], headers or result.get("headers"))
+
+
+def event(path: str, request: Request) -> dict[str, Any]:
+    """Return a request as API Gateway hands it to a function behind a REST API's `{proxy+}`."""
+    headers = dict(request.headers.items())
+    return {
+        "resource": "/{proxy+}",
+        "path": path,
+        "httpMethod": request.method,
+        "headers": headers,
+        "multiValueHeaders": {key: [value] for key, value in headers.items()},
+        "queryStringParameters": request.args.to_dict() or None,
+        "multiValueQueryStringParameters": dict(request.args.lists()) or None,
+        "pathParameters": {"proxy": path.removeprefix("/")},
+        "stageVariables": None,
+        "requestContext": {
+            "path": path,
+            "stage": "demo",
+            "httpMethod": request.method,
+            "resourcePath": "/{proxy+}",
+            "identity": {"sourceIp": "127.0.0.1"},
+        },
+        "body": base64.b64encode(request.get_data()).decode(),
+        "isBase64Encoded": True,
+    }
+
+
+def function(name: str, version: str | None = None) -> LambdaFunction:
+    """Return a function as moto has it, `$LATEST` unless a version is named."""
+    found: LambdaFunction = lambda_backends[ACCOUNT][REGION].get_function(name, version)
+    return found
+
+
+def told(content: Any) -> Response:
+    return Response(json.dumps(content), mimetype="application/json")
+
+
+def main() -> None:
+    os.environ |= DUMMY
+    aws = Aws(Path(sys.argv[1]))
+    server = make_server("127.0.0.1", 0, aws, threaded=True)
+    aws.url = f"http://127.0.0.1:{server.server_port}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    sys.stdout.write(f"{aws.url}\n")
+    sys.stdout.flush()
+    sys.stdin.read()
+    server.shutdown()
+    aws.stop()
+
+
+if __name__ == "__main__":
+    main()
