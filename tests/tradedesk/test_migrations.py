@@ -45,7 +45,7 @@ NOT_ADDITIVE = {
         "another column: ",
     ),
     "other_type": (
-        migrations.AlterField("runningprocess", "role", models.IntegerField()),
+        migrations.AlterField("bot", "size", models.CharField(max_length=8)),
         "another column: ",
     ),
     "field_removed": (migrations.RemoveField("bot", "size"), "not known to be additive"),
@@ -55,12 +55,10 @@ NOT_ADDITIVE = {
 }
 
 
-def migration(*operations: Operation, **marks: str) -> migrations.Migration:
+def migration(*steps: Operation, **marks: str) -> migrations.Migration:
     """Return a migration after the last one before the first release."""
-    made = migrations.Migration("0099_later", "tradedesk")
-    made.operations.extend(operations)
-    for name, value in marks.items():
-        setattr(made, name, value)
+    kind = type("Migration", (migrations.Migration,), {"operations": list(steps), **marks})
+    made: migrations.Migration = kind("0099_later", "tradedesk")
     return made
 
 
