@@ -1,5 +1,7 @@
 """A function on AWS Lambda: which code runs, which versions are kept, which of them was released before."""
 
+import base64
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,14 +9,23 @@ from typing import Any
 
 import boto3
 import httpx
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 # A first deploy waits for network interfaces, which takes minutes.
 READY_WITHIN_S, LOOK_EVERY_S, TELL_EVERY_S = 600.0, 2.0, 20.0
 
 
+# Asked once: a command that is slow must not run a second time beside the first.
+ONCE = Config(read_timeout=120, retries={"total_max_attempts": 1})
+
+
 class NotReady(Exception):
     """The function cannot be invoked or changed. The text says what Lambda says of it."""
+
+
+class CommandFailed(Exception):
+    """A command inside the function ended with an error. The text is the error's."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +42,7 @@ class Function:
     def __init__(self, name: str, region: str) -> None:
         self.name = name
         self._client: Any = boto3.client("lambda", region_name=region)
+        self._invoker: Any = boto3.client("lambda", region_name=region, config=ONCE)
 
     def digest(self) -> str | None:
         """Return base64(sha256) of the package that runs; None where there is no function."""
@@ -45,9 +57,21 @@ class Function:
         return sorted(found, key=lambda version: -version.number)
 
     def package(self, version: Version) -> bytes:
-        """Return the package of a version, as Lambda keeps it."""
+        """Return the package of a version, as Lambda keeps it. Raises NotReady."""
         found = self._client.get_function(FunctionName=self.name, Qualifier=str(version.number))
-        return httpx.get(found["Code"]["Location"], timeout=120).raise_for_status().content
+        try:
+            return httpx.get(found["Code"]["Location"], timeout=120).raise_for_status().content
+        except httpx.HTTPError as error:
+            raise NotReady(f"Lambda does not hand out version {version.number}: {error}") from None
+
+    def manage(self, words: str) -> str:
+        """Return the end of the log of a command of manage.py run inside the function. Raises CommandFailed."""
+        payload = json.dumps({"manage": words})
+        answer = self._invoker.invoke(FunctionName=self.name, Payload=payload, LogType="Tail")
+        if "FunctionError" in answer:
+            error = json.loads(answer["Payload"].read())
+            raise CommandFailed(f"{error.get('errorType', 'Error')}: {error.get('errorMessage')}")
+        return base64.b64decode(answer.get("LogResult", "")).decode(errors="replace")
 
     def wait_until_ready(self, say: Callable[[str], None]) -> None:
         """Return once the function takes events and its last change is done. Raises NotReady."""

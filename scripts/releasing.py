@@ -1,6 +1,6 @@
 """The way of a release, and the way back. Each step is proved by the digest of the code that Lambda runs."""
 
-from lambda_function import NotReady, Version, newest_of, released_before
+from lambda_function import CommandFailed, NotReady, Version, newest_of, released_before
 from smoke import Said, ask, wait_until_well
 from stage import Package, Refused, Stage, build_in, say
 
@@ -57,9 +57,13 @@ def _put(stage: Stage, package: Package, *, is_first: bool) -> None:
 
 
 def _migrate(stage: Stage) -> None:
-    say("2. zappa manage: migrating the database")
-    if code := stage.zappa("manage", "migrate --noinput"):
-        raise Unwell(f"The migrations ended with {code}. One that did not end well changed nothing.")
+    say("2. manage.py migrate, inside the function")
+    try:
+        said = stage.function.manage("migrate --noinput")
+    except CommandFailed as error:
+        raise Unwell(f"The migrations failed. {error}") from None
+    for line in said.splitlines():
+        say(f"    {line}")
 
 
 def _look(stage: Stage, build: dict[str, str], excused: set[str]) -> None:
@@ -93,9 +97,9 @@ def _undo(stage: Stage, package: Package, before: str | None, excused: set[str])
 
 def _go_back(stage: Stage, target: Version, excused: set[str]) -> int:
     """Have Zappa publish an older version anew, and prove that its code runs and is well."""
-    build = build_in(stage.function.package(target))
-    say(f"Rolling back to version {target.number}, commit {build.get('commit', 'unknown')}")
     try:
+        build = build_in(stage.function.package(target))
+        say(f"Rolling back to version {target.number}, commit {build.get('commit', 'unknown')}")
         # Zappa counts from the newest version, and does not tell whether it did anything.
         steps = stage.function.versions().index(target)
         say(f"1. zappa rollback: {steps} back")

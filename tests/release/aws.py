@@ -32,6 +32,7 @@ class Aws:
         self.url = ""
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._containers = Containers(folder)
+        self._downloads_left: dict[str, int] = {}
 
     def __call__(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
         # Zappa names versions "function:NAME:VERSION", which Lambda takes and moto does not.
@@ -47,7 +48,10 @@ class Aws:
         if asked := re.fullmatch(r"/gateway/(?P<name>[^/]+)(?P<path>/.*)", request.path):
             return self._through_gateway(asked["name"], asked["path"], request)
         if asked := re.fullmatch(r"/code/(?P<name>[^/]+)/(?P<version>\d+)", request.path):
-            return Response(function(asked["name"], asked["version"]).code_bytes)
+            return self._download(asked["name"], asked["version"])
+        if asked := re.fullmatch(r"/links/(?P<name>[^/]+)/(?P<left>\d+)", request.path):
+            self._downloads_left[asked["name"]] = int(asked["left"])
+            return Response(status=204)
         if re.fullmatch(r"/2021-10-31/functions/[^/]+/urls", request.path):
             return told({"FunctionUrlConfigs": []})
         if asked := re.fullmatch(f"{FUNCTION}/invocations", request.path):
@@ -57,13 +61,22 @@ class Aws:
     def _motos_answer(self, request: Request) -> Response:
         answer = Response.from_app(self._moto, request.environ)
         asked = re.fullmatch(FUNCTION, request.path)
-        if asked and asked["version"] and request.method == "GET" and answer.status_code == 200:
+        version = (asked and asked["version"]) or request.args.get("Qualifier")
+        if asked and version and request.method == "GET" and answer.status_code == 200:
             content = json.loads(answer.get_data())
-            content["Code"]["Location"] = f"{self.url}/code/{asked['name']}/{asked['version']}"
+            content["Code"]["Location"] = f"{self.url}/code/{asked['name']}/{version}"
             return told(content)
         if request.method == "POST" and request.path.endswith("/policy") and answer.status_code == 200:
             answer.status_code = 201
         return answer
+
+    def _download(self, name: str, version: str) -> Response:
+        left = self._downloads_left.get(name, 1)
+        if left == 0:
+            return Response("Request has expired", 403)
+        if name in self._downloads_left:
+            self._downloads_left[name] = left - 1
+        return Response(function(name, version).code_bytes)
 
     def _run(self, name: str, event: Mapping[str, Any]) -> dict[str, Any]:
         stored = function(name)
@@ -73,7 +86,8 @@ class Aws:
 
     def _invoke(self, name: str, request: Request) -> Response:
         answer = self._run(name, json.loads(request.get_data() or b"{}"))
-        reply = told(answer.get("result", {"errorMessage": answer.get("error")}))
+        error = {"errorType": "Unhandled", "errorMessage": answer.get("error")}
+        reply = told(error if "error" in answer else answer["result"])
         reply.headers["X-Amz-Log-Result"] = base64.b64encode(answer.get("error", "").encode()).decode()
         if "error" in answer:
             reply.headers["X-Amz-Function-Error"] = "Unhandled"
