@@ -11,7 +11,7 @@ urlpatterns = [
     path("healthz", healthz),
     path("readyz", readyz),
     path("metrics", Metrics.as_view()),
-    path("", RedirectView.as_view(url="/admin/")),
+    path("", RedirectView.as_view(pattern_name="admin:index")),
     path("", include("tradedesk.admin.urls")),
 ]
 handler404 = "tradedesk.api.errors.not_found"
