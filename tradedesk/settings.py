@@ -30,7 +30,8 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 FORCE_SCRIPT_NAME = env.str("PATH_PREFIX", default="") or None
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    # Without its search for admin modules: they come with the panel's addresses.
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
