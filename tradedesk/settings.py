@@ -1,14 +1,20 @@
+import os
+from collections import ChainMap
 from pathlib import Path
 
 import environ
 
-from tradedesk import desk_file, logs
+from tradedesk import aws_secrets, desk_file, logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
 
 env = environ.Env()
 environ.Env.read_env(BASE_DIR / ".env")
+DESK_SECRET_ID = env.str("DESK_SECRET_ID", default="")
+if DESK_SECRET_ID:
+    # Not into the environment, which whatever this process starts would see.
+    env.ENVIRON = ChainMap(os.environ, dict(aws_secrets.read(DESK_SECRET_ID)))
 VAR_DIR = Path(env.str("DESK_VAR", default=str(BASE_DIR / "var"))).resolve()
 DESK = desk_file.read(VAR_DIR / "desk.json")
 
@@ -21,9 +27,11 @@ if not SECRET_KEY and LOCAL and (VAR_DIR / "secret_key").exists():
     SECRET_KEY = (VAR_DIR / "secret_key").read_text().strip()
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+FORCE_SCRIPT_NAME = env.str("PATH_PREFIX", default="") or None
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    # Without its search for admin modules: they come with the panel's addresses.
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -81,6 +89,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
 else:
+    if DESK_SECRET_ID:
+        DATABASES["default"]["ENGINE"] = "tradedesk.stores.postgres"
     DATABASES["default"].setdefault("OPTIONS", {})
     DATABASES["default"]["OPTIONS"] |= {
         "connect_timeout": 2,
@@ -110,7 +120,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-LOGIN_URL = "/admin/login/"
+LOGIN_URL = "admin:login"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not LOCAL
 SECURE_PROXY_SSL_HEADER = (
@@ -122,7 +132,7 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
-STATIC_URL = "/static/"
+STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False

@@ -3,7 +3,6 @@ from contextlib import suppress
 from functools import wraps
 
 import structlog
-from celery import shared_task
 from django.conf import settings
 from django.db import DatabaseError
 
@@ -61,7 +60,6 @@ def _run(task: Callable[[], None]) -> None:
     versions.sign("worker", versions.signature(), wiring.STARTED_AT, wiring.desk().now())
 
 
-@shared_task
 @_reporting
 def go_on_flattening() -> None:
     """Go on with what is to be flat and is not yet."""
@@ -70,7 +68,6 @@ def go_on_flattening() -> None:
         log.warning("flatten.still_open", scopes=still_open)
 
 
-@shared_task
 @_reporting
 def recover() -> None:
     """Settle orders without an end and alerts without a decision, asking once."""
@@ -79,7 +76,6 @@ def recover() -> None:
         log.info("recover.done", looked_at=len(found.rows), still_open=found.open_count)
 
 
-@shared_task
 @_reporting
 def reconcile() -> None:
     """Compare every enabled account with its broker."""
@@ -88,7 +84,6 @@ def reconcile() -> None:
         log.warning("reconcile.not_clean", differences=len(found.differences), unread=list(found.unread))
 
 
-@shared_task
 @_reporting
 def send_notices() -> None:
     """Write down what happened since the last time that people are told of, and send what is due."""
@@ -97,7 +92,6 @@ def send_notices() -> None:
     sending.send_notices(desk, channels.channels_of(settings.NOTIFY_URLS))
 
 
-@shared_task
 @_reporting
 def flat_by() -> None:
     """Bring the accounts flat whose flat-by time comes, and look that they are."""
@@ -106,7 +100,6 @@ def flat_by() -> None:
         log.warning("flat_by.not_flat", accounts=not_flat)
 
 
-@shared_task
 @_reporting
 def watch_rolls() -> None:
     """Look for positions in months that are to be left, and close what its last date has passed for."""
@@ -115,7 +108,6 @@ def watch_rolls() -> None:
         log.warning("watch_rolls.not_closed", bots=not_closed)
 
 
-@shared_task
 @_reporting
 def renew_tokens() -> None:
     """Renew the token of each broker login that ends soon, though nobody trades."""
@@ -124,7 +116,6 @@ def renew_tokens() -> None:
         log.warning("renew_tokens.not_renewed", accounts=ending)
 
 
-@shared_task
 @_reporting
 def refresh_costs() -> None:
     """Read what trading costs: fees and margin of each instrument in use."""
@@ -133,7 +124,6 @@ def refresh_costs() -> None:
         log.warning("refresh_costs.unread", count=unread)
 
 
-@shared_task
 @_reporting
 def read_walls() -> None:
     """Read what the brokers themselves enforce, for the day on which the desk is dead."""
@@ -142,21 +132,18 @@ def read_walls() -> None:
         log.warning("read_walls.unread", accounts=unread)
 
 
-@shared_task
 @_reporting
 def watch_calendar() -> None:
     """Remind people of a calendar that nobody has confirmed far enough ahead."""
     calendars.remind(wiring.desk().now())
 
 
-@shared_task
 @_reporting
 def watch_alerts() -> None:
     """Look whether the heartbeats of the alerts still come, and remind people of alerts that end."""
     alert_stream.watch(wiring.desk().now())
 
 
-@shared_task
 @_reporting
 def prune() -> None:
     """Delete history that is older than it is to be kept; nothing unless that was set."""
@@ -166,7 +153,6 @@ def prune() -> None:
         log.info("prune.done", **gone)
 
 
-@shared_task
 @_reporting
 def write_statements() -> None:
     """Write down for each account what the trading day came to that ended last, compared with the broker."""

@@ -7,6 +7,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradedesk.settings")
 
 application = get_wsgi_application()
 
+import tradedesk.admin.urls  # noqa: E402 - a server is complete when it takes the first request
+import tradedesk.api.urls  # noqa: E402
+import tradedesk.urls  # noqa: E402, F401
 from tradedesk import wiring  # noqa: E402 - needs the applications loaded
 from tradedesk.services.starting import settle_at_start  # noqa: E402
 from tradedesk.services.versions import keep_signing  # noqa: E402

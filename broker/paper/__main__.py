@@ -11,9 +11,9 @@ from pathlib import Path
 
 from aiohttp import web
 
-from broker.paper.accounts import User
 from broker.paper.journal import JournalDamagedError, JournalInUseError
-from broker.paper.price_feed import BarsError
+from broker.paper.records.accounts import User
+from broker.paper.scenarios.price_feed import BarsError
 from broker.paper.server import Settings, make_app
 
 HOST = "127.0.0.1"

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 
-from broker.paper.tables import Change, Tables
+from broker.paper.records.tables import Change, Tables
 
 
 class JournalInUseError(Exception):

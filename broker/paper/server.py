@@ -10,35 +10,33 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from broker.paper import (
-    account_routes,
-    auth_routes,
-    cash_routes,
-    contract_routes,
-    order_routes,
-    price_feed,
-    risk_routes,
-    scenario_routes,
-    socket_routes,
-)
-from broker.paper.accounts import User, open_accounts
-from broker.paper.book import Book
 from broker.paper.clock import MovableClock
-from broker.paper.exchange import Clock, Exchange
-from broker.paper.faults import FAULTS, Faults
-from broker.paper.feed import FEED, Feed
+from broker.paper.engine.book import Book
+from broker.paper.engine.exchange import Clock, Exchange
 from broker.paper.journal import Journal
-from broker.paper.limits import LIMITS, Limits, keep_limits
-from broker.paper.mishaps import meet_faults
-from broker.paper.penalties import PENALTIES, Penalties, check_tickets
-from broker.paper.prices import Prices
-from broker.paper.products import Catalog
-from broker.paper.read_routes import add_read_routes
-from broker.paper.sessions import Sessions
-from broker.paper.socket import Monotonic
-from broker.paper.socket_routes import MONOTONIC
-from broker.paper.tables import Tables
-from broker.paper.web import ACCOUNTS, CLOCK, EXCHANGE, SCENARIOS, SESSIONS, USER
+from broker.paper.market.prices import Prices
+from broker.paper.market.products import Catalog
+from broker.paper.records.accounts import User, open_accounts
+from broker.paper.records.tables import Tables
+from broker.paper.rest import accounts as account_routes
+from broker.paper.rest import auth as auth_routes
+from broker.paper.rest import cash as cash_routes
+from broker.paper.rest import contracts as contract_routes
+from broker.paper.rest import orders as order_routes
+from broker.paper.rest import risk as risk_routes
+from broker.paper.rest.limits import LIMITS, Limits, keep_limits
+from broker.paper.rest.penalties import PENALTIES, Penalties, check_tickets
+from broker.paper.rest.reads import add_read_routes
+from broker.paper.rest.sessions import Sessions
+from broker.paper.rest.web import ACCOUNTS, CLOCK, EXCHANGE, SCENARIOS, SESSIONS, USER
+from broker.paper.scenarios import price_feed
+from broker.paper.scenarios import routes as scenario_routes
+from broker.paper.scenarios.faults import FAULTS, Faults
+from broker.paper.scenarios.mishaps import meet_faults
+from broker.paper.socket import routes as socket_routes
+from broker.paper.socket.connection import Monotonic
+from broker.paper.socket.feed import FEED, Feed
+from broker.paper.socket.routes import MONOTONIC
 
 
 @dataclass(frozen=True)

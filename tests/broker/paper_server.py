@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from aiohttp import web
 
-from broker.paper.accounts import User
+from broker.paper.records.accounts import User
 from broker.paper.server import Settings, make_app
 
 ACCOUNT = 1_100_001

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from broker.paper.faults import Fault, Kind
-from broker.paper.scenario_routes import feed_routes, routes
+from broker.paper.scenarios.faults import Fault, Kind
+from broker.paper.scenarios.routes import feed_routes, routes
 from tests.broker.paper_server import log_in, running
 
 LONE = "\ud800"

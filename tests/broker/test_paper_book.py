@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.paper import costs
-from broker.paper.accounts import STARTING_CASH
-from broker.paper.book import Book
-from broker.paper.prices import Prices
-from broker.paper.products import Catalog
-from broker.paper.requests import NewOrder, Origin, RefusedError
-from broker.paper.rows import (
+from broker.paper.engine.book import Book
+from broker.paper.engine.requests import NewOrder, Origin, RefusedError
+from broker.paper.market import costs
+from broker.paper.market.prices import Prices
+from broker.paper.market.products import Catalog
+from broker.paper.records.accounts import STARTING_CASH
+from broker.paper.records.rows import (
     Action,
     CommandStatus,
     Fill,
@@ -21,7 +21,7 @@ from broker.paper.rows import (
     OrdStatus,
     Position,
 )
-from broker.paper.tables import Tables
+from broker.paper.records.tables import Tables
 
 ACCOUNT = 1_100_001
 MES_FEE = Decimal("0.85")

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from broker.paper import price_feed
-from broker.paper.book import Book
-from broker.paper.exchange import Exchange
-from broker.paper.fates import Fate
+from broker.paper.engine.book import Book
+from broker.paper.engine.exchange import Exchange
+from broker.paper.engine.fates import Fate
+from broker.paper.engine.requests import Leg, NewOrder, Origin
 from broker.paper.journal import Journal
-from broker.paper.price_feed import BarsError, read_bars
-from broker.paper.prices import Prices
-from broker.paper.products import Catalog
-from broker.paper.requests import Leg, NewOrder, Origin
-from broker.paper.rows import Action, Order, OrderType, OrderVersion, OrdStatus, TimeInForce
-from broker.paper.tables import Tables
+from broker.paper.market.prices import Prices
+from broker.paper.market.products import Catalog
+from broker.paper.records.rows import Action, Order, OrderType, OrderVersion, OrdStatus, TimeInForce
+from broker.paper.records.tables import Tables
+from broker.paper.scenarios import price_feed
+from broker.paper.scenarios.price_feed import BarsError, read_bars
 
 ACCOUNT = 1_100_001
 ORIGIN = Origin(user_id=1, session_id=2)

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from broker.paper import wire
-from broker.paper.book import Book
-from broker.paper.exchange import Exchange
-from broker.paper.fates import Fate
+from broker.paper.engine.book import Book
+from broker.paper.engine.exchange import Exchange
+from broker.paper.engine.fates import Fate
+from broker.paper.engine.requests import NewOrder, Origin
 from broker.paper.journal import Journal, JournalDamagedError, JournalInUseError
-from broker.paper.prices import Prices
-from broker.paper.products import Catalog
-from broker.paper.requests import NewOrder, Origin
-from broker.paper.rows import Action, OrderType, OrderVersion, OrdStatus
-from broker.paper.tables import Tables
+from broker.paper.market.prices import Prices
+from broker.paper.market.products import Catalog
+from broker.paper.records import wire
+from broker.paper.records.rows import Action, OrderType, OrderVersion, OrdStatus
+from broker.paper.records.tables import Tables
 
 DATA = Path(__file__).parents[1] / "data"
 ACCOUNT = 1_100_001

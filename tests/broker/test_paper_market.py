@@ -5,10 +5,10 @@ from itertools import pairwise
 
 import pytest
 
-from broker.paper import dates
-from broker.paper.prices import Prices, parse_price
-from broker.paper.products import Catalog
-from broker.paper.tables import Tables
+from broker.paper.market import dates
+from broker.paper.market.prices import Prices, parse_price
+from broker.paper.market.products import Catalog
+from broker.paper.records.tables import Tables
 
 
 def at(day: str) -> datetime:

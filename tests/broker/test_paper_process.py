@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from broker.paper.faults import Kind
+from broker.paper.scenarios.faults import Kind
 
 ROOT = Path(__file__).parents[2]
 OWN = ("-m", "broker.paper")

@@ -2,7 +2,7 @@ from collections.abc import Iterator, Sequence
 
 from django.db.models import Q
 
-from broker.paper.rows import OrdStatus
+from broker.paper.records.rows import OrdStatus
 from strategy.types import Direction
 from tests.simulation.venue import Venue
 from tradedesk.models import (

@@ -10,10 +10,10 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from yarl import URL
 
-from broker.paper.accounts import User
 from broker.paper.journal import Journal
+from broker.paper.records.accounts import User
+from broker.paper.rest.web import BODY
 from broker.paper.server import Settings, make_app
-from broker.paper.web import BODY
 from tests.fakes import START
 
 USER = User("paper", "paper")

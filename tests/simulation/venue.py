@@ -7,17 +7,17 @@ import httpx
 from aiohttp import web
 
 from broker.base import Change as Hint
-from broker.paper.accounts import USER_ID
-from broker.paper.book import Book
 from broker.paper.clock import MovableClock
-from broker.paper.exchange import Exchange
-from broker.paper.fates import Fate
-from broker.paper.prices import Prices
-from broker.paper.requests import NewOrder, Origin, RefusedError
-from broker.paper.rows import Action, Order, OrderType, OrderVersion
-from broker.paper.sessions import Sessions
-from broker.paper.tables import Change, Tables
-from broker.paper.web import ACCOUNTS, CLOCK, EXCHANGE, SESSIONS
+from broker.paper.engine.book import Book
+from broker.paper.engine.exchange import Exchange
+from broker.paper.engine.fates import Fate
+from broker.paper.engine.requests import NewOrder, Origin, RefusedError
+from broker.paper.market.prices import Prices
+from broker.paper.records.accounts import USER_ID
+from broker.paper.records.rows import Action, Order, OrderType, OrderVersion
+from broker.paper.records.tables import Change, Tables
+from broker.paper.rest.sessions import Sessions
+from broker.paper.rest.web import ACCOUNTS, CLOCK, EXCHANGE, SESSIONS
 from tests.simulation.clock import SimulatedClock
 from tests.simulation.faults import ABOUT_ORDERS, Faults
 from tests.simulation.server import USER, BareRequest, NoJournal, handlers, run_at_once, server

@@ -9,6 +9,7 @@ from broker.base import BrokerNotReached
 from tests.builders import make_account, make_alert, make_bot
 from tests.fakes import FakeBroker, FakeClock, FakeLinks
 from tradedesk import tasks
+from tradedesk.celery import app
 from tradedesk.models import Account, Decision, TaskRun
 from tradedesk.services.desk import Desk
 from tradedesk.services.renewal import renew_tokens
@@ -35,7 +36,14 @@ TASKS = [
 def test_schedule_names_the_tasks() -> None:
     names = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
 
-    assert names == {task.name for task in TASKS}
+    assert names == {f"tradedesk.tasks.{task.__name__}" for task in TASKS}
+
+
+def test_worker_knows_the_tasks_by_the_names_of_the_schedule() -> None:
+    app.loader.import_default_modules()
+
+    names = {name for name in app.tasks if name.startswith("tradedesk.")}
+    assert names == {f"tradedesk.tasks.{task.__name__}" for task in TASKS}
 
 
 @pytest.mark.parametrize("task", TASKS)

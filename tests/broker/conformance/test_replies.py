@@ -12,8 +12,8 @@ from websockets.sync.client import connect
 
 from broker.base import Side
 from broker.orders import Leg
-from broker.paper import order_routes
-from broker.paper.accounts import User
+from broker.paper.records.accounts import User
+from broker.paper.rest import orders as order_routes
 from broker.paper.server import Settings, make_app
 from tests.broker.conformance.bodies import ACCOUNT, BUY_LIMIT, SELL_STOP, at_market, resting
 from tests.broker.conformance.conftest import COUNTS
