@@ -65,7 +65,7 @@ class Function:
             raise NotReady(f"Lambda does not hand out version {version.number}: {error}") from None
 
     def manage(self, words: str) -> str:
-        """Return the end of the log of a command of manage.py run inside the function. Raises CommandFailed."""
+        """Run a command of manage.py inside the function, return the end of its log. Raises CommandFailed."""
         payload = json.dumps({"manage": words})
         answer = self._invoker.invoke(FunctionName=self.name, Payload=payload, LogType="Tail")
         if "FunctionError" in answer:

@@ -61,6 +61,8 @@ def fill(own: Mapping[str, Any], stage: str, outputs: Mapping[str, Any]) -> dict
         project, _, made_for = outputs["function_name"].rpartition("-")
         given = {
             "project_name": project,
+            # For scripts/release.py; Zappa passes it by.
+            "base_url": outputs["base_url"],
             "aws_region": outputs["region"],
             "s3_bucket": outputs["packages_bucket"],
             "role_arn": outputs["role_arn"],

@@ -18,6 +18,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
+from tests.flows.functions import body_of, request
 from tests.release.containers import Containers
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
@@ -38,35 +39,35 @@ class Aws:
         # Zappa names versions "function:NAME:VERSION", which Lambda takes and moto does not.
         for key in ("PATH_INFO", "RAW_URI", "REQUEST_URI"):
             environ[key] = re.sub(r"/functions/function(:|%3A)", "/functions/", environ[key])
-        request = Request(environ)
-        return (self._own_answer(request) or self._motos_answer(request))(environ, start)
+        sent = Request(environ)
+        return (self._own_answer(sent) or self._motos_answer(sent))(environ, start)
 
     def stop(self) -> None:
         self._containers.stop()
 
-    def _own_answer(self, request: Request) -> Response | None:
-        if asked := re.fullmatch(r"/gateway/(?P<name>[^/]+)(?P<path>/.*)", request.path):
-            return self._through_gateway(asked["name"], asked["path"], request)
-        if asked := re.fullmatch(r"/code/(?P<name>[^/]+)/(?P<version>\d+)", request.path):
+    def _own_answer(self, sent: Request) -> Response | None:
+        if asked := re.fullmatch(r"/gateway/(?P<name>[^/]+)(?P<path>/.*)", sent.path):
+            return self._through_gateway(asked["name"], asked["path"], sent)
+        if asked := re.fullmatch(r"/code/(?P<name>[^/]+)/(?P<version>\d+)", sent.path):
             return self._download(asked["name"], asked["version"])
-        if asked := re.fullmatch(r"/links/(?P<name>[^/]+)/(?P<left>\d+)", request.path):
+        if asked := re.fullmatch(r"/links/(?P<name>[^/]+)/(?P<left>\d+)", sent.path):
             self._downloads_left[asked["name"]] = int(asked["left"])
             return Response(status=204)
-        if re.fullmatch(r"/2021-10-31/functions/[^/]+/urls", request.path):
+        if re.fullmatch(r"/2021-10-31/functions/[^/]+/urls", sent.path):
             return told({"FunctionUrlConfigs": []})
-        if asked := re.fullmatch(f"{FUNCTION}/invocations", request.path):
-            return self._invoke(asked["name"], request)
+        if asked := re.fullmatch(f"{FUNCTION}/invocations", sent.path):
+            return self._invoke(asked["name"], sent)
         return None
 
-    def _motos_answer(self, request: Request) -> Response:
-        answer = Response.from_app(self._moto, request.environ)
-        asked = re.fullmatch(FUNCTION, request.path)
-        version = (asked and asked["version"]) or request.args.get("Qualifier")
-        if asked and version and request.method == "GET" and answer.status_code == 200:
+    def _motos_answer(self, sent: Request) -> Response:
+        answer = Response.from_app(self._moto, sent.environ)
+        asked = re.fullmatch(FUNCTION, sent.path)
+        version = (asked and asked["version"]) or sent.args.get("Qualifier")
+        if asked and version and sent.method == "GET" and answer.status_code == 200:
             content = json.loads(answer.get_data())
             content["Code"]["Location"] = f"{self.url}/code/{asked['name']}/{version}"
             return told(content)
-        if request.method == "POST" and request.path.endswith("/policy") and answer.status_code == 200:
+        if sent.method == "POST" and sent.path.endswith("/policy") and answer.status_code == 200:
             answer.status_code = 201
         return answer
 
@@ -78,59 +79,34 @@ class Aws:
             self._downloads_left[name] = left - 1
         return Response(function(name, version).code_bytes)
 
-    def _run(self, name: str, event: Mapping[str, Any]) -> dict[str, Any]:
+    def _run(self, name: str, event: Mapping[str, Any]) -> Any:
         stored = function(name)
         own = {"AWS_LAMBDA_FUNCTION_NAME": name, "AWS_REGION": REGION, "AWS_ENDPOINT_URL": self.url}
         environ = {**DUMMY, **own, **stored.environment_vars}
-        return self._containers.get(name, stored.code_bytes, str(stored.handler), environ).invoke(event)
+        return self._containers.invoke(name, stored.code_bytes, environ, event)
 
-    def _invoke(self, name: str, request: Request) -> Response:
-        answer = self._run(name, json.loads(request.get_data() or b"{}"))
-        error = {"errorType": "Unhandled", "errorMessage": answer.get("error")}
-        reply = told(error if "error" in answer else answer["result"])
-        reply.headers["X-Amz-Log-Result"] = base64.b64encode(answer.get("error", "").encode()).decode()
-        if "error" in answer:
+    def _invoke(self, name: str, sent: Request) -> Response:
+        answer = self._run(name, json.loads(sent.get_data()))
+        reply = told(answer)
+        if answer and "errorType" in answer:
             reply.headers["X-Amz-Function-Error"] = "Unhandled"
         return reply
 
-    def _through_gateway(self, name: str, path: str, request: Request) -> Response:
+    def _through_gateway(self, name: str, path: str, sent: Request) -> Response:
         if name not in lambda_backends[ACCOUNT][REGION]._lambdas._functions:
             return Response('{"message": "Internal server error"}', 500)
-        answer = self._run(name, event(path, request))
-        if "error" in answer:
+        answer = self._run(name, event(path, sent))
+        if "errorType" in answer:
             return Response('{"message": "Internal server error"}', 502)
-        result = answer["result"]
-        body = result.get("body", "")
-        content = base64.b64decode(body) if result.get("isBase64Encoded") else body.encode()
-        headers = [
-            (key, value) for key, values in result.get("multiValueHeaders", {}).items() for value in values
-        ]
-        return Response(content, result["statusCode"], headers or result.get("headers"))
+        headers = {name: values[0] for name, values in answer.get("multiValueHeaders", {}).items()}
+        return Response(body_of(answer), answer["statusCode"], headers)
 
 
-def event(path: str, request: Request) -> dict[str, Any]:
-    """Return a request as API Gateway hands it to a function behind a REST API's `{proxy+}`."""
-    headers = dict(request.headers.items())
-    return {
-        "resource": "/{proxy+}",
-        "path": path,
-        "httpMethod": request.method,
-        "headers": headers,
-        "multiValueHeaders": {key: [value] for key, value in headers.items()},
-        "queryStringParameters": request.args.to_dict() or None,
-        "multiValueQueryStringParameters": dict(request.args.lists()) or None,
-        "pathParameters": {"proxy": path.removeprefix("/")},
-        "stageVariables": None,
-        "requestContext": {
-            "path": path,
-            "stage": "demo",
-            "httpMethod": request.method,
-            "resourcePath": "/{proxy+}",
-            "identity": {"sourceIp": "127.0.0.1"},
-        },
-        "body": base64.b64encode(request.get_data()).decode(),
-        "isBase64Encoded": True,
-    }
+def event(path: str, sent: Request) -> dict[str, Any]:
+    """Return a request as API Gateway hands it to the function: from one of TradingView's addresses."""
+    body = sent.get_data()
+    encoded = {"body": base64.b64encode(body).decode(), "isBase64Encoded": True} if body else {}
+    return {**request(sent.method, path), **encoded}
 
 
 def function(name: str, version: str | None = None) -> LambdaFunction:

@@ -64,6 +64,10 @@ class Stage:
     def function(self) -> str:
         return f"{self.project}-demo"
 
+    @property
+    def address(self) -> str:
+        return f"{self.emulator.url}/gateway/{self.function}"
+
     def release(self, *words: str | Path) -> Ended:
         """Run scripts/release.py: a command and what follows the stage."""
         command, *more = words
@@ -79,6 +83,11 @@ class Stage:
             ],
             self.emulator.environ,
         )
+
+    def zappa(self, command: str, *words: str) -> Ended:
+        """Run a command of Zappa."""
+        program = ROOT / ".venv-lambda" / "bin" / "zappa"
+        return run([program, command, "demo", "-s", self.settings, *words], self.emulator.environ)
 
     def seed(self, *packages: Path) -> None:
         """Publish packages one after another, without Zappa."""
@@ -107,10 +116,14 @@ class Stage:
         found = self.emulator.client("lambda").get_function_configuration(FunctionName=self.function)
         return str(found["CodeSha256"])
 
+    def running(self) -> dict[str, Any]:
+        """Return what the desk says it runs, asked through the gateway."""
+        release: dict[str, Any] = httpx.get(f"{self.address}/readyz", timeout=30).json()["release"]
+        return release
+
     def commit(self) -> str:
-        """Return the commit that the desk says it runs, asked through the gateway."""
-        answer = httpx.get(f"{self.emulator.url}/gateway/{self.function}/readyz", timeout=30)
-        return str(answer.json()["release"]["build"]["commit"])
+        """Return the commit that the desk says it runs."""
+        return str(self.running()["build"]["commit"])
 
 
 def run(command: list[Any], environ: dict[str, str], cwd: Path = ROOT) -> Ended:
