@@ -67,10 +67,10 @@ def checked_and_packed(stage: str) -> Path:
     if subprocess.run(["make", "check"], cwd=ROOT, check=False).returncode:  # noqa: S607
         raise Refused("the checks are not green.")
     say("Packing")
-    if subprocess.run(["scripts/setup", "lambda"], cwd=ROOT, check=False).returncode:
+    if subprocess.run([ROOT / "scripts" / "setup", "lambda"], cwd=ROOT, check=False).returncode:
         raise Refused("the packages to pack with were not installed.")
-    command = [".venv-lambda/bin/python", "scripts/package.py", stage]
-    packed = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    python, script = ROOT / ".venv-lambda" / "bin" / "python", ROOT / "scripts" / "package.py"
+    packed = subprocess.run([python, script, stage], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
     if packed.returncode:
         raise Refused("the package was not built.")
     return Path(packed.stdout.splitlines()[0])

@@ -12,9 +12,12 @@ class Unwell(Exception):
 
 
 def release(stage: Stage, package: Package) -> int:
-    """Put a package in the place of what runs, go back when it is not well; return an exit code."""
+    """Put a package in the place of what runs, go back when it is not well; return an exit code.
+
+    Raises Refused.
+    """
     before = stage.function.digest()
-    was = ask(stage.base_url) if before else Said()
+    was = _ask(stage)
     say(f"Runs now: {was.title() if before else 'nothing, this is the first deploy'}")
     say(f"To release: commit {package.build['commit']}")
     if before == package.digest:
@@ -26,7 +29,7 @@ def release(stage: Stage, package: Package) -> int:
     except (Unwell, NotReady) as trouble:
         say(f"NOT WELL: {trouble}")
         return _undo(stage, package, before, set(was.failing))
-    say(f"Released: {stage.function.name} runs commit {package.build['commit']} and is well.")
+    say(f"Released: {stage.function.name} runs commit {package.build['commit']}.")
     return DONE
 
 
@@ -39,14 +42,22 @@ def roll_back(stage: Stage) -> int:
     target = released_before(versions, runs)
     if target is None:
         raise Refused(f"none of the {len(versions)} kept versions was released before the code that runs.")
-    was = ask(stage.base_url)
+    was = _ask(stage)
     say(f"Runs now: {was.title()}")
     return _go_back(stage, target, set(was.failing))
 
 
+def _ask(stage: Stage) -> Said:
+    """Return what the desk says before a change. Raises Refused where nobody could look afterwards."""
+    was = ask(stage.base_url)
+    if was.is_refused:
+        raise Refused(f"{stage.base_url} refuses this machine: add its address to panel_addresses in infra/.")
+    return was
+
+
 def _put(stage: Stage, package: Package, *, is_first: bool) -> None:
     command = "deploy" if is_first else "update"
-    say(f"1. zappa {command}: sending {package.path.stat().st_size / 1e6:.1f} MB")
+    say(f"zappa {command}: sending {package.path.stat().st_size / 1e6:.1f} MB")
     code = stage.zappa(command, "--zip", str(package.path))
     stage.function.wait_until_ready(say)
     runs = stage.function.digest()
@@ -57,7 +68,7 @@ def _put(stage: Stage, package: Package, *, is_first: bool) -> None:
 
 
 def _migrate(stage: Stage) -> None:
-    say("2. manage.py migrate, inside the function")
+    say("manage.py migrate, inside the function")
     try:
         said = stage.function.manage("migrate --noinput")
     except CommandFailed as error:
@@ -68,9 +79,7 @@ def _migrate(stage: Stage) -> None:
 
 def _look(stage: Stage, build: dict[str, str], excused: set[str]) -> None:
     """Ask the desk itself. Parts that were not ready before the change are not held against it."""
-    say(f"3. asking {stage.base_url}healthz and readyz")
-    for name in sorted(excused):
-        say(f"    {name} was not ready before, and is not waited for")
+    say(f"Asking {stage.base_url} for healthz and readyz")
     if found := wait_until_well(stage.base_url, build, excused, stage.within_s, say):
         raise Unwell("; ".join(found))
 
@@ -102,7 +111,7 @@ def _go_back(stage: Stage, target: Version, excused: set[str]) -> int:
         say(f"Rolling back to version {target.number}, commit {build.get('commit', 'unknown')}")
         # Zappa counts from the newest version, and does not tell whether it did anything.
         steps = stage.function.versions().index(target)
-        say(f"1. zappa rollback: {steps} back")
+        say(f"zappa rollback: {steps} back")
         code = stage.zappa("rollback", "-n", str(steps))
         stage.function.wait_until_ready(say)
         if stage.function.digest() != target.digest:
@@ -112,6 +121,6 @@ def _go_back(stage: Stage, target: Version, excused: set[str]) -> int:
         say(f"NOT WELL: {trouble}")
         say("The rollback did not help. Stop trading, and deploy a package that is known to work.")
         return NEEDS_A_PERSON
-    say(f"Rolled back: {stage.function.name} runs commit {build.get('commit', 'unknown')} and is well.")
+    say(f"Rolled back: {stage.function.name} runs commit {build.get('commit', 'unknown')}.")
     say("Code alone went back. Settings, schedules and schema are those of the later release.")
     return DONE

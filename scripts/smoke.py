@@ -18,6 +18,7 @@ class Said:
     release: dict[str, Any] = field(default_factory=dict)
     failing: dict[str, str] = field(default_factory=dict)
     trouble: str = ""
+    is_refused: bool = False
 
     @property
     def build(self) -> dict[str, Any]:
@@ -37,7 +38,8 @@ def ask(base_url: str) -> Said:
         with httpx.Client(base_url=base_url, timeout=20) as client:
             lives = client.get("healthz")
             if lives.status_code != 200:
-                return Said(trouble=f"/healthz answered {lives.status_code}")
+                trouble = f"/healthz answered {lives.status_code}"
+                return Said(trouble=trouble, is_refused=lives.status_code == 403)
             answer = client.get("readyz")
             body = answer.json()
             failing = {name: part["detail"] for name, part in body["checks"].items() if not part["ok"]}
@@ -64,14 +66,19 @@ def faults(said: Said, build: dict[str, Any], excused: set[str]) -> list[str]:
 def wait_until_well(
     base_url: str, build: dict[str, Any], excused: set[str], within_s: float, say: Callable[[str], None]
 ) -> list[str]:
-    """Ask until nothing is wrong, for so many seconds at most, and return what still is."""
+    """Ask until nothing is wrong, for so many seconds at most, and return what still is.
+
+    Says what is not ready, and how long it has waited.
+    """
     started = told = time.monotonic()
-    while found := faults(ask(base_url), build, excused):
+    while found := faults(said := ask(base_url), build, excused):
         now = time.monotonic()
         if now - started > within_s:
-            break
+            return found
         if now - told >= TELL_EVERY_S:
-            say(f"not well yet after {now - started:.0f} s: {found[0]}")
+            say(f"    waited {now - started:.0f} s: {found[0]}")
             told = now
         time.sleep(ASK_EVERY_S)
-    return found
+    for name, detail in said.failing.items():
+        say(f"    NOT READY, as before: {name}: {detail}")
+    return []

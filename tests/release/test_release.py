@@ -49,7 +49,7 @@ def test_package_that_runs_already_is_told_and_a_part_that_failed_before_is_excu
 
     assert ended.code == 0, ended.said
     assert "This very package runs already" in ended.said
-    assert "redis was not ready before, and is not waited for" in ended.said
+    assert "NOT READY, as before: redis: Redis does not answer." in ended.said
 
 
 def test_update_that_zappa_does_not_begin_leaves_what_runs(stage: Stage, tmp_path: Path) -> None:
@@ -62,6 +62,19 @@ def test_update_that_zappa_does_not_begin_leaves_what_runs(stage: Stage, tmp_pat
     assert ended.code == 1, ended.said
     assert "The release did not begin: what ran before still runs." in ended.said
     assert stage.digest() == before
+
+
+def test_machine_that_the_gateway_refuses_could_not_look_afterwards(stage: Stage, tmp_path: Path) -> None:
+    package = toy(tmp_path, "aaa", failing={"gateway": ""})
+    stage.seed(package, toy(tmp_path, "bbb"), package)
+    digests = stage.digests()
+
+    deploy = stage.release("deploy", "--package", toy(tmp_path, "ccc"))
+    rollback = stage.release("rollback")
+
+    assert (deploy.code, rollback.code) == (1, 1), deploy.said + rollback.said
+    assert "refuses this machine: add its address to panel_addresses" in deploy.said
+    assert stage.digests() == digests
 
 
 def test_rollback_passes_by_versions_of_the_same_code_and_does_not_toggle(

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.flows.conftest import OpenDesk, open_desk, template  # noqa: F401 - fixtures
-from tests.flows.desks import Bot, Desk, alert
+from tests.flows.desks import Answer, Bot, Desk, alert
 from tests.flows.functions import HOST
 from tests.flows.packages import packaged, stage_settings
 from tests.release import later
@@ -37,7 +37,7 @@ def stage(desk: Desk, emulator: Emulator, role: str, tmp_path: Path) -> Stage:
         "WEBHOOK_ALLOWED_ADDRESSES": "52.89.214.238",
         **{name: value for name, value in desk.environ.items() if name.startswith("PAPER_")},
     }
-    settings = stage_settings()
+    settings: dict[str, Any] = stage_settings()
     filled = {
         **{name: value for name, value in settings.items() if name not in ("vpc_config", "dead_letter_arn")},
         "project_name": "desk",
@@ -98,9 +98,7 @@ def send(stage: Stage, bot: Bot, word: str, closes_at: str) -> tuple[str, str, s
         f"{stage.address}/webhooks/tradingview/{bot.token}/", json=alert(bot, word, closes_at), timeout=30
     )
     assert answer.status_code == 200, answer.text
-    (decision,) = answer.json()["decisions"]
-    order: dict[str, Any] | None = decision["order"]
-    return decision["action"], decision["reason"], order and order["status"]
+    return Answer(answer.status_code, answer.json(), 0.0).summary
 
 
 def applied(desk: Desk) -> str:
