@@ -34,7 +34,7 @@ LEFT_OUT = {
         "s3transfer",
     ),
     *("scripts", "setuptools", "slugify", "text_unidecode", "toml", "tqdm", "troposphere", "wheel"),
-    *("amqp", "billiard", "celery", "click_didyoumean", "click_plugins", "click_repl", "kombu"),
+    *("amqp", "billiard", "celery", "click", "click_didyoumean", "click_plugins", "click_repl", "kombu"),
     *("prompt_toolkit", "tzlocal", "vine", "wcwidth"),
 }
 # What differs from one packing to the next, what nothing reads there, and languages but English.

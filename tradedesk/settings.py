@@ -27,7 +27,8 @@ if not SECRET_KEY and LOCAL and (VAR_DIR / "secret_key").exists():
     SECRET_KEY = (VAR_DIR / "secret_key").read_text().strip()
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-FORCE_SCRIPT_NAME = env.str("PATH_PREFIX", default="") or None
+PATH_PREFIX = env.str("PATH_PREFIX", default="")
+FORCE_SCRIPT_NAME = PATH_PREFIX or None
 
 INSTALLED_APPS = [
     # Without its search for admin modules: they come with the panel's addresses.
@@ -132,7 +133,7 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
-STATIC_URL = "static/"
+STATIC_URL = f"{PATH_PREFIX}/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
