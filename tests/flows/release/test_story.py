@@ -9,16 +9,16 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.flows.conftest import OpenDesk, open_desk, template  # noqa: F401 - fixtures
+from tests.flows.conftest import OpenDesk
 from tests.flows.desks import Answer, Bot, Desk, alert
 from tests.flows.functions import HOST
 from tests.flows.packages import packaged, stage_settings
-from tests.release import later
-from tests.release.stages import Emulator, Stage, written
+from tests.flows.release import later
+from tests.flows.release.stages import Emulator, Stage, written
 
 
 @pytest.fixture
-def desk(open_desk: OpenDesk) -> Iterator[Desk]:  # noqa: F811
+def desk(open_desk: OpenDesk) -> Iterator[Desk]:
     """Return database, Redis and broker of a desk whose web server is the function."""
     with open_desk(servers=0) as desk:
         yield desk

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.release.stages import ROOT, Emulator, Stage, written
-from tests.release.toys import settings
+from tests.flows.release.stages import ROOT, Emulator, Stage, written
+from tests.flows.release.toys import settings
 
 TRUST = {
     "Version": "2012-10-17",
@@ -20,11 +20,12 @@ TRUST = {
 
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    """Return AWS on this machine, one for the session."""
+    """Return AWS on this machine, one for the session, with Zappa at hand to call it."""
+    subprocess.run([ROOT / "scripts" / "setup", "lambda"], check=True)
     folder = tmp_path_factory.mktemp("aws")
     with (folder / "aws.log").open("wb") as said:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.release.aws", folder],
+            [sys.executable, "-m", "tests.flows.release.aws", folder],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -1,6 +1,6 @@
 """AWS on this machine: moto, with what it lacks of Lambda, and a gateway that runs the stored package.
 
-`python -m tests.release.aws FOLDER` prints its address and serves until its standard input ends.
+`python -m tests.flows.release.aws FOLDER` prints its address and serves until its standard input ends.
 """
 
 import base64
@@ -19,7 +19,7 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
 from tests.flows.functions import body_of, request
-from tests.release.containers import Containers
+from tests.flows.release.containers import Containers
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 FUNCTION = r"/2015-03-31/functions/(?P<name>[^/:]+)(?::(?P<version>\d+))?"

@@ -11,9 +11,9 @@ from typing import Any
 import boto3
 import httpx
 
-from tests.release.aws import DUMMY, REGION
+from tests.flows.release.aws import DUMMY, REGION
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.release.stages import ROOT, Emulator, Ended, run, written
-from tests.release.toys import settings
+from tests.flows.release.stages import ROOT, Emulator, Ended, run, written
+from tests.flows.release.toys import settings
 
 type Deploy = Callable[..., Ended]
 

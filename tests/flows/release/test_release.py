@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.release.stages import Stage
-from tests.release.toys import toy
+from tests.flows.release.stages import Stage
+from tests.flows.release.toys import toy
 
 REDIS_AWAY = {"redis": "Redis does not answer."}
 
