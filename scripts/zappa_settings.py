@@ -57,6 +57,12 @@ def of_stage(template: Mapping[str, Any], stage: str) -> dict[str, Any]:
 
 def fill(own: Mapping[str, Any], stage: str, outputs: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of a stage with what Terraform made for it. Raises NotFilled."""
+    # Those that are committed stand for what Terraform makes.
+    kept = {
+        name: value
+        for name, value in own["aws_environment_variables"].items()
+        if not name.endswith("_SECRET_ID")
+    }
     try:
         project, _, made_for = outputs["function_name"].rpartition("-")
         given = {
@@ -71,7 +77,7 @@ def fill(own: Mapping[str, Any], stage: str, outputs: Mapping[str, Any]) -> dict
                 "SecurityGroupIds": outputs["security_group_ids"],
             },
             "dead_letter_arn": outputs["alarm_topic_arn"],
-            "aws_environment_variables": {**own["aws_environment_variables"], **outputs["environment"]},
+            "aws_environment_variables": {**kept, **outputs["environment"]},
         }
     except KeyError as error:
         raise NotFilled(f"Terraform has no output {error}: run terraform apply. See docs/aws.md.") from None

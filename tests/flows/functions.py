@@ -15,7 +15,7 @@ HOST = "abcdefghij.execute-api.us-east-1.amazonaws.com"
 
 
 class Function:
-    """One environment of the function: a fresh process that knows nothing but the package and its variables."""
+    """One environment of the function: a fresh process that knows the package and its variables alone."""
 
     def __init__(self, task: Path, runtime: Path, environ: Mapping[str, str], said: Path) -> None:
         self.said = said

@@ -1,12 +1,13 @@
 """What Lambda does with the package: run as a program of its own, with nothing of this checkout in sight.
 
-Arguments: the unpacked package and the runtime's own packages. Each line of the input is an event as JSON, each
-line of the output the answer, or errorType as Lambda tells it. What the function prints goes to its log.
+Arguments: the unpacked package and the runtime's own packages. Each line of the input is an event as JSON,
+each line of the output the answer, or errorType as Lambda tells it. What the function prints goes to its log.
 """
 
 import json
 import os
 import sys
+from importlib import import_module
 from typing import Any
 
 
@@ -14,7 +15,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     sys.path[:0] = sys.argv[1:]
-    import handler
+    handler = import_module("handler")
 
     for line in sys.stdin:
         answers.write(json.dumps(answer_of(handler, json.loads(line))) + "\n")

@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 import subprocess
-import sys
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from zipfile import ZipFile
@@ -18,6 +18,7 @@ BUILT_FROM = ("broker", "strategy", "templates", "tradedesk", "scripts")
 RUNTIME = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer")
 
 
+@cache
 def packaged() -> Path:
     """Return the package of this checkout for the Python that it is tested with."""
     folder = ROOT / "var" / "packages" / "tested" / state()
@@ -28,18 +29,18 @@ def packaged() -> Path:
     return package
 
 
-def pack(folder: Path) -> str:
-    """Build the package into a folder and return what was said."""
+def pack(folder: Path) -> None:
+    """Build the package into a folder."""
     subprocess.run([ROOT / "scripts" / "setup", "lambda"], check=True)
     folder.mkdir(parents=True)
     settings = folder / "settings.json"
     settings.write_text(json.dumps({STAGE: stage_settings()}))
-    command = [PYTHON, ROOT / "scripts" / "package.py", STAGE, "--settings", settings, "--to", folder]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    subprocess.run(
+        [PYTHON, ROOT / "scripts" / "package.py", STAGE, "--settings", settings, "--to", folder], check=True
+    )
 
 
+@cache
 def stage_settings() -> dict[str, object]:
     """Return the committed settings, for the Python at hand."""
     settings: dict[str, object] = json.loads((ROOT / "zappa_settings.json").read_text())["base"]

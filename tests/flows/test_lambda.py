@@ -31,7 +31,7 @@ def aws(desk: Desk) -> Iterator[SecretsManager]:
 
 @pytest.fixture(scope="module")
 def function(desk: Desk, aws: SecretsManager, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Function]:
-    """Return the function after its schedule has reconciled: nothing but its variables tells it of the desk."""
+    """Return the function after its schedule has reconciled: its variables alone tell it of the desk."""
     folder = tmp_path_factory.mktemp("function")
     task, runtime = unpack(packaged(), folder)
     environ = {
