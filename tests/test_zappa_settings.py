@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 OUTPUTS: dict[str, Any] = {
     "function_name": "desk-one-demo",
     "region": "eu-west-1",
+    "base_url": "https://abc.execute-api.eu-west-1.amazonaws.com/demo/",
     "packages_bucket": "desk-one-demo-packages",
     "role_arn": "arn:aws:iam::123456789012:role/desk-one-demo-desk",
     "subnet_ids": ["subnet-a", "subnet-b"],
@@ -54,6 +55,7 @@ def test_filled_settings_are_the_committed_ones_with_terraforms_values(tmp_path:
         "demo": {
             **committed()["base"],
             "project_name": "desk-one",
+            "base_url": "https://abc.execute-api.eu-west-1.amazonaws.com/demo/",
             "aws_region": "eu-west-1",
             "s3_bucket": "desk-one-demo-packages",
             "role_arn": "arn:aws:iam::123456789012:role/desk-one-demo-desk",
