@@ -25,6 +25,7 @@ from broker.base import (
 from tradedesk.models import Bot, Fill, Order, OrderPurpose, OrderSide, OrderStatus
 from tradedesk.services import brackets, trips
 from tradedesk.services.desk import CLAIM_VALID_S, READ_TIMEOUT_S, SUBMIT_TIMEOUT_S, Deadline, Desk, Link
+from tradedesk.services.measuring import measure_end
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +59,11 @@ def client_order_id(bot_id: UUID, event_key: str, attempt: int) -> str:
 def id_of_closing_after(order_id: str) -> str:
     """Return our id of the closing that an order of ours leaves to be sent: one at most, whoever finds it."""
     return _digest(f"{order_id}|closing")
+
+
+def id_of_opening_after(order_id: str) -> str:
+    """Return our id of the opening that waits for a roll's closing: one for each."""
+    return _digest(f"{order_id}|opening")
 
 
 def _digest(text: str) -> str:
@@ -209,6 +215,8 @@ def record(order: Order, outcome: Outcome, bot: Bot | None, now: datetime) -> li
     fields = advance(order, outcome, now)
     if not Order.objects.filter(pk=order.pk).exclude(status__in=OVER).update(**fields):
         order.refresh_from_db()
+    else:
+        measure_end(order)
     trips.watch_outcome(order, outcome.excess, now)
     return new
 
