@@ -29,7 +29,7 @@ locals {
   }
 
   # Reasons and types are many and change: a search finds those that were seen.
-  search_widgets = [for key in ["decisions", "errors"] : {
+  search_widgets = [for key in ["decisions", "errors", "answers"] : {
     title = "${local.desk_metrics[key].name} by ${lower(local.desk_metrics[key].split)}"
     stat  = "Sum"
     metrics = [[{

@@ -9,6 +9,7 @@ locals {
 
   # `split` is a second dimension under which the same value is written once more.
   desk_metrics = {
+    answers            = { name = "Answers", unit = "Count", split = "Status" }
     execution_time     = { name = "ExecutionTime", unit = "Milliseconds" }
     trade_success_rate = { name = "TradeSuccessRate", unit = "Percent" } # 100 or 0 for each settled order
     errors             = { name = "Errors", unit = "Count", split = "Type" }

@@ -37,7 +37,11 @@ resource "aws_ecs_task_definition" "worker" {
     essential = true
     command   = ["celery", "--app", "tradedesk", "worker", "--beat", "--concurrency", "1"]
     environment = concat(
-      [{ name = "AWS_DEFAULT_REGION", value = var.region }],
+      [
+        { name = "AWS_DEFAULT_REGION", value = var.region },
+        { name = "METRICS_IN_LOG", value = "true" },
+        { name = "DESK_NAME", value = local.desk },
+      ],
       [for name, secret in aws_secretsmanager_secret.login : { name = "${name}_SECRET_ID", value = secret.arn }],
     )
     secrets = [for name in ["SECRET_KEY", "DATABASE_URL", "REDIS_URL", "NOTIFY_URLS"] :

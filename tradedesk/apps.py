@@ -1,3 +1,5 @@
+import logging
+
 from django.apps import AppConfig
 from django.db.backends.signals import connection_created
 
@@ -8,6 +10,8 @@ class TradeDeskConfig(AppConfig):
 
     def ready(self) -> None:
         from tradedesk import checks  # noqa: F401, PLC0415 - registers the system checks
+        from tradedesk.metrics import ErrorCounter  # noqa: PLC0415
         from tradedesk.stores import waits  # noqa: PLC0415
 
         connection_created.connect(waits.bound)
+        logging.getLogger().addHandler(ErrorCounter(logging.ERROR))

@@ -248,3 +248,15 @@ NOTIFY_URLS = env.str("NOTIFY_URLS", default="").split()
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 LOGGING_CONFIG = None
 logs.configure(LOG_LEVEL, as_json=not LOCAL)
+
+LAMBDA_FUNCTION = env.str("AWS_LAMBDA_FUNCTION_NAME", default="")
+DESK_NAME = env.str("DESK_NAME", default=LAMBDA_FUNCTION or "tradedesk")
+# On AWS figures go into the log, where CloudWatch finds them; elsewhere Prometheus asks for them.
+METRICS_IN_LOG = env.bool("METRICS_IN_LOG", default=bool(LAMBDA_FUNCTION))
+METRICS_SINK = "tradedesk.embedded_metrics.write" if METRICS_IN_LOG else "tradedesk.prometheus.write"
+if METRICS_IN_LOG:
+    CELERY_BEAT_SCHEDULE["measure"] = {
+        "task": "tradedesk.tasks.measure",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    }

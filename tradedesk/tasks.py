@@ -13,6 +13,7 @@ from tradedesk.services import (
     calendars,
     channels,
     flatten,
+    measuring,
     outer_wall,
     recovery,
     renewal,
@@ -157,3 +158,9 @@ def prune() -> None:
 def write_statements() -> None:
     """Write down for each account what the trading day came to that ended last, compared with the broker."""
     statement.write_statements(wiring.desk())
+
+
+def measure() -> None:
+    """Record the desk's gauges, also while Redis or the database is away: that is one of them."""
+    for metric, value in measuring.figures(wiring.desk().now()).items():
+        metric.record(value)

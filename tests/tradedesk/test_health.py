@@ -187,7 +187,12 @@ def test_metrics_show_the_desk(api: APIClient, clock: FakeClock) -> None:
         'tradedesk_alerts_last_day{outcome="accepted"} 1.0',
         'tradedesk_decisions_last_day{action="ENTER_LONG",reason="TREND_BLUE"} 1.0',
         'tradedesk_orders_last_day{status="unconfirmed"} 1.0',
-        "tradedesk_orders_unconfirmed 1.0",
+        "tradedesk_unconfirmed_orders 1.0",
+        "tradedesk_open_incidents 1.0",
+        "tradedesk_kill_switch_engaged 1.0",
+        "tradedesk_missed_heartbeats 0.0",
+        "tradedesk_redis_healthy 1.0",
+        "tradedesk_database_healthy 1.0",
         'tradedesk_incidents_open{kind="POSITION_MISMATCH"} 1.0',
         'tradedesk_trading_state{scope="all"} 0.0',
         'tradedesk_trading_state{scope="bot:mes-paper"} 2.0',
@@ -197,7 +202,7 @@ def test_metrics_show_the_desk(api: APIClient, clock: FakeClock) -> None:
         'tradedesk_seconds_since_reconciled{account="paper"} 30.0',
     ]
     assert [line for line in wanted if line not in lines] == []
-    assert "# HELP tradedesk_webhook_seconds Time from receipt of an alert to its answer." in lines
+    assert "# HELP tradedesk_execution_time_seconds From receipt of an alert to its answer." in lines
 
 
 @pytest.mark.parametrize("bots", [1, 3])
@@ -209,5 +214,5 @@ def test_query_count_of_metrics_does_not_grow(
         make_bot(f"bot-{number}", strategy=strategy, account=make_account(f"account-{number}"))
         make_alert(strategy)
 
-    with django_assert_num_queries(12):  # two of them for the token
+    with django_assert_num_queries(16):  # two of them for the token
         api.get("/metrics")

@@ -13,11 +13,12 @@ from tradedesk.models import (
     Decision,
     Incident,
     Order,
-    OrderStatus,
     Strategy,
     TradingMode,
     TradingState,
 )
+from tradedesk.prometheus import gauge
+from tradedesk.services.measuring import figures
 
 LAST_DAY = timedelta(days=1)
 # Ids are in order of time, so this many newest rows are read through an index whatever the size of the table.
@@ -37,10 +38,8 @@ class DeskGauges(Collector):
         yield self._last_day(Alert, "alerts", "received_at", ["outcome"])
         yield self._last_day(Decision, "decisions", "created_at", ["action", "reason"])
         yield self._last_day(Order, "orders", "created_at", ["status"])
-        unconfirmed = Order.objects.filter(settled_at=None, status=OrderStatus.UNCONFIRMED).count()
-        yield GaugeMetricFamily(
-            "tradedesk_orders_unconfirmed", "Orders whose outcome is not known.", unconfirmed
-        )
+        for metric, value in figures(self._now).items():
+            yield gauge(metric, value)
         yield _incidents()
         yield _trading_states()
         yield _positions()

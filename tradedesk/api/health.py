@@ -1,9 +1,11 @@
+import os
 from typing import Any, override
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -46,7 +48,7 @@ class AnyAccept(BaseContentNegotiation):
 
 
 class Metrics(APIView):
-    """What Prometheus reads: counters of this process, and gauges read from the database."""
+    """What Prometheus reads: what the processes counted, and gauges read from the database."""
 
     content_negotiation_class = AnyAccept
     schema = None
@@ -54,5 +56,14 @@ class Metrics(APIView):
     def get(self, _: Request) -> HttpResponse:
         gauges = CollectorRegistry()
         gauges.register(DeskGauges(wiring.desk().now()))
-        text = generate_latest(REGISTRY) + generate_latest(gauges)
+        text = generate_latest(_events()) + generate_latest(gauges)
         return HttpResponse(text, content_type=CONTENT_TYPE_LATEST)
+
+
+def _events() -> CollectorRegistry:
+    """Return what was counted: by this process, or by all that share PROMETHEUS_MULTIPROC_DIR."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return REGISTRY
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return registry

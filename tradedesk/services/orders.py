@@ -25,6 +25,7 @@ from broker.base import (
 from tradedesk.models import Bot, Fill, Order, OrderPurpose, OrderSide, OrderStatus
 from tradedesk.services import brackets, trips
 from tradedesk.services.desk import CLAIM_VALID_S, READ_TIMEOUT_S, SUBMIT_TIMEOUT_S, Deadline, Desk, Link
+from tradedesk.services.measuring import measure_end
 
 log = structlog.get_logger(__name__)
 
@@ -209,6 +210,8 @@ def record(order: Order, outcome: Outcome, bot: Bot | None, now: datetime) -> li
     fields = advance(order, outcome, now)
     if not Order.objects.filter(pk=order.pk).exclude(status__in=OVER).update(**fields):
         order.refresh_from_db()
+    else:
+        measure_end(order)
     trips.watch_outcome(order, outcome.excess, now)
     return new
 

@@ -30,6 +30,7 @@ from tradedesk.services.choosing import Choice, choose, facts_for, reason_for
 from tradedesk.services.desk import READ_TIMEOUT_S, Deadline, Desk, Link
 from tradedesk.services.intents import Intents, intents_of
 from tradedesk.services.late_orders import send_late
+from tradedesk.services.measuring import measure_end
 from tradedesk.services.positions import BrokerView, Holding
 from tradedesk.services.records import QUIET, Records, records_of
 from tradedesk.services.signals import event_of, refusal_of_alert
@@ -364,6 +365,7 @@ class _Turn:
                     was_left=was_left,
                     legs=along,
                 )
+                measure_end(order)
                 return
             except (Stale, IntegrityError) as change:
                 self.seat.snapshot = stored(self.bot.id)

@@ -4,7 +4,6 @@ from typing import Any
 from rest_framework.response import Response
 
 from strategy.types import Action
-from tradedesk import metrics
 from tradedesk.models import Alert, Reason
 from tradedesk.services.shapes import order_json
 from tradedesk.services.trading import Result
@@ -61,9 +60,6 @@ def _decision(result: Result) -> dict[str, Any]:
     decision, order = result.decision, result.order
     action = decision.action if decision else Action.NONE.value
     reason = decision.reason if decision else Reason.NOT_REACHED.value
-    metrics.decisions.labels(str(action), str(reason)).inc()
-    if order is not None:
-        metrics.orders.labels(str(order.status)).inc()
     return {
         "bot": result.bot.slug,
         "action": action,

@@ -13,11 +13,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from tradedesk import metrics, wiring
+from tradedesk import wiring
+from tradedesk.metrics import ANSWERS, EXECUTION_TIME
 from tradedesk.models import Alert, Bot, Strategy
 from tradedesk.services import intake, paper_market, trading
 from tradedesk.services.callers import address_of
 from tradedesk.services.desk import Deadline, Desk
+from tradedesk.services.measuring import measure_decision
 from tradedesk.stores.rates import count_this_minute
 from tradedesk.stores.waits import at_most
 from tradedesk.webhook import answers, auth
@@ -55,9 +57,10 @@ class TradingViewWebhook(APIView):
 
     def post(self, request: Request, token: str | None = None) -> Response:
         desk = wiring.desk()
-        with metrics.webhook_seconds.time():
-            answer = _answer(desk, request._request, token)
-        metrics.webhook_answers.labels(answer.status_code, answer.data["status"]).inc()
+        began = desk.monotonic()
+        answer = _answer(desk, request._request, token)
+        EXECUTION_TIME.record((desk.monotonic() - began) * 1000)
+        ANSWERS.record(label=answer.data["status"])
         return answer
 
 
@@ -68,7 +71,11 @@ def _answer(desk: Desk, request: HttpRequest, token: str | None) -> Response:
     if isinstance(taken, Response):
         return taken
     alert, bots = taken
+    stored_at = desk.now()
     results = trading.process(desk, alert, bots, deadline)
+    for result in results:
+        if result.decision is not None:
+            measure_decision(alert, stored_at, result.decision, result.order)
     # An order brings the price along.
     quiet = [result.bot for result in results if result.order is None]
     paper_market.follow_chart(desk, quiet, alert.close, deadline)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from tests.infra.files import Config
 
 DESK = {
+    "answers": "Answers",
     "execution_time": "ExecutionTime",
     "trade_success_rate": "TradeSuccessRate",
     "errors": "Errors",
@@ -24,7 +25,7 @@ AWS = {
     "AWS/ElastiCache": ({"DatabaseMemoryUsagePercentage", "EngineCPUUtilization"}, {"CacheClusterId"}),
     "AWS/RDS": ({"CPUUtilization", "FreeStorageSpace", "DatabaseConnections"}, {"DBInstanceIdentifier"}),
 }
-ALARMED = DESK.keys() - {"order_latency", "decisions"} | {
+ALARMED = DESK.keys() - {"answers", "order_latency", "decisions"} | {
     "function_errors",
     "function_throttles",
     "function_duration",
