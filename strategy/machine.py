@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import reduce
 from itertools import groupby
+from operator import attrgetter
 
 from strategy.types import (
     Action,
@@ -29,6 +30,14 @@ type SortKey = tuple[datetime, int, datetime, str, str]
 _EVENT_RANK = {Indicator.FILTER: -2, Indicator.DI: 0, Indicator.TREND: 2}
 _STAND_DOWN_RANK = {Indicator.FILTER: -1, Indicator.DI: 1, Indicator.TREND: 3, None: 4}
 _SIDE = {Color.BLUE: Direction.LONG, Color.RED: Direction.SHORT}
+# The state on a colour's side; where the filter is against it, flat until the next colour.
+_OPENED = {
+    (of_filter, color): State(
+        _SIDE[color] if of_filter.lets_open(color) else Direction.NONE, color, filter=of_filter
+    )
+    for of_filter in Filter
+    for color in Color
+}
 _WITH_TREND = {Color.BLUE: Cross.UP, Color.RED: Cross.DOWN}
 _ENTER = {Direction.LONG: Action.ENTER_LONG, Direction.SHORT: Action.ENTER_SHORT}
 _REENTER = {Direction.LONG: Action.REENTER_LONG, Direction.SHORT: Action.REENTER_SHORT}
@@ -53,20 +62,14 @@ def step(state: State, entry: Entry) -> State:
     if entry.indicator is Indicator.FILTER:
         return state if state.filter is Filter.OFF else replace(state, filter=Filter(entry.value.value))
     if isinstance(entry.value, Color):
-        return state if entry.value == state.color else _opened(state, entry.value)
+        return state if entry.value == state.color else _OPENED[state.filter, entry.value]
     if state.color is None:
         return state
     if entry.value == _WITH_TREND[state.color]:
-        return _opened(state, state.color) if state.waiting else state
+        return _OPENED[state.filter, state.color] if state.waiting else state
     if state.position == _SIDE[state.color]:
         return State(Direction.NONE, state.color, waiting=True, filter=state.filter)
     return state
-
-
-def _opened(state: State, color: Color) -> State:
-    """Return the state on a colour's side; where the filter is against it, flat until the next colour."""
-    position = _SIDE[color] if state.filter.lets_open(color) else Direction.NONE
-    return State(position, color, filter=state.filter)
 
 
 def memory_of(entries: Iterable[Entry], base: State = _START) -> Memory:
@@ -166,8 +169,9 @@ def remember(memory: Memory, entry: Entry, window: timedelta) -> Memory | None:
 def contradictions(memory: Memory) -> tuple[Event, ...]:
     """Return the events of one indicator that say different things at one effective time, oldest first."""
     events = [entry for entry in memory.entries if isinstance(entry, Event)]
-    groups = [list(group) for _, group in groupby(events, key=lambda e: (e.effective_at, e.indicator))]
-    return tuple(event for group in groups if len({e.value for e in group}) > 1 for event in group)
+    groups = [list(group) for _, group in groupby(events, key=attrgetter("effective_at", "indicator"))]
+    several = [group for group in groups if len(group) > 1]
+    return tuple(event for group in several if len({e.value for e in group}) > 1 for event in group)
 
 
 def action_for(event: Event | None, held: Direction, target: Direction) -> Action:

@@ -1,3 +1,4 @@
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -21,22 +22,26 @@ def cutoffs(
     is_delivered: bool,
     opening_days: int,
     flat_days: int,
+    holidays: Collection[date] = (),
 ) -> Cutoffs | None:
-    """Return the cut-offs of a contract, so many week days before its first notice or its last day.
+    """Return the cut-offs of a contract, so many business days before its first notice or its last day.
 
     The earlier of the two counts. None where a date is missing: a contract that is delivered needs both.
     """
     if expires_on is None or (is_delivered and first_notice_on is None):
         return None
     end = min(expires_on, first_notice_on or expires_on)
-    return Cutoffs(week_days_before(end, opening_days), week_days_before(end, flat_days))
+    return Cutoffs(
+        no_openings_from=business_days_before(end, opening_days, holidays),
+        flat_from=business_days_before(end, flat_days, holidays),
+    )
 
 
-def week_days_before(day: date, count: int) -> date:
-    """Return the day so many week days before another. Holidays count as week days."""
+def business_days_before(day: date, count: int, holidays: Collection[date]) -> date:
+    """Return the day so many week days before another, those that are no holidays."""
     while count:
         day -= timedelta(days=1)
-        count -= day.weekday() < SATURDAY
+        count -= day.weekday() < SATURDAY and day not in holidays
     return day
 
 

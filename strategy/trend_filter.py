@@ -20,6 +20,8 @@ def with_filter(memory: Memory, timeframe: str) -> Memory:
 def filtered(memory: Memory) -> Event | None:
     """Return the event whose opening the filter refused, while the strategy is flat because of that."""
     state = memory.base
+    if state.filter is Filter.OFF:
+        return None
     refused: Event | None = None
     for entry in memory.entries:
         after, free = step(state, entry), step(replace(state, filter=Filter.OFF), entry)

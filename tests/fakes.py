@@ -28,7 +28,7 @@ from broker.orders import BrokerOrder, Leg, PlacedBracket
 from broker.terms import AT_MARKET
 from strategy.holdings import apply_fill
 from tradedesk.models import Account
-from tradedesk.services.desk import Desk, Link
+from tradedesk.services.desk import Desk, Link, Links
 
 # Monday, 09:00 in Chicago: the market is open.
 START = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
@@ -88,11 +88,13 @@ class FakeOrder:
 class FakeOrders(dict[int, FakeOrder]):
     """All orders by their ids; called as the port's method, the joined ones of an account."""
 
-    def __init__(self, contract_id: Callable[[str], int]) -> None:
+    def __init__(self, contract_id: Callable[[str], int], called: Callable[[str], None]) -> None:
         super().__init__()
         self._contract_id = contract_id
+        self._called = called
 
     def __call__(self, account_id: int, *, timeout_s: float) -> Sequence[BrokerOrder]:
+        self._called("orders")
         return [
             BrokerOrder(
                 id=order.id,
@@ -152,7 +154,7 @@ class FakeBroker:
         self.hints: list[Connected | Change | None] = []
         self.before_submit: Callable[[OrderRequest], None] | None = None
         self.contracts = {contract.id: contract for contract in CONTRACTS}
-        self.orders = FakeOrders(lambda name: self._named(name).id)
+        self.orders = FakeOrders(lambda name: self._named(name).id, self._called)
         self.submits: list[OrderRequest] = []
         self.calls: Counter[str] = Counter()
 
@@ -387,7 +389,7 @@ class FakeLinks:
 
 def make_desk(
     clock: FakeClock,
-    links: FakeLinks,
+    links: Links,
     *,
     max_alert_age_s: float = 60,
     reconciled_since: Callable[[datetime], datetime] = lambda _: START,

@@ -80,6 +80,8 @@ class _Links:
         return link
 
     def _connect(self, account: Account) -> TradovateBroker:
+        if account.environment not in Environment:
+            raise BrokerRefused("UnknownEnvironment", account.environment)
         environment = Environment(account.environment)
         is_paper = environment is Environment.PAPER
         address = settings.PAPER_BROKER_URL if is_paper else HOSTS[environment]

@@ -2,6 +2,7 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -539,6 +540,15 @@ def test_clock_moves_forward_for_tokens(scenario: Scenario, rest: httpx.Client) 
 @pytest.mark.parametrize("step", [0, -1, "1", True, None, 10**9, float("inf")])
 def test_clock_does_not_move_by_nonsense(scenario: Scenario, step: Any) -> None:
     assert scenario.client.post("/clock", content=json.dumps({"advance_s": step})).status_code == 400
+
+
+def test_clock_stops_before_the_years_end(server: Server, scenario: Scenario) -> None:
+    server.clock.moment = datetime(9989, 12, 30, 12, tzinfo=UTC)
+    scenario.post("/clock", advance_s=86_400)
+
+    answer = scenario.client.post("/clock", json={"advance_s": 86_400})
+
+    assert (answer.status_code, answer.text) == (400, "The clock ends with the year 9989")
 
 
 def test_tokens_expire_or_are_revoked_on_demand(

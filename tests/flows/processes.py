@@ -17,13 +17,24 @@ START_WITHIN_S = 60.0
 
 
 class Web:
-    """A granian server with some workers, in a process group of its own; its output goes to `said`."""
+    """A granian server with some workers, in a process group of its own; its output goes to `said`.
+
+    It runs the code in `root`.
+    """
 
     def __init__(
-        self, port: int, environ: Mapping[str, str], said: Path, *, workers: int = 1, threads: int = 8
+        self,
+        port: int,
+        environ: Mapping[str, str],
+        said: Path,
+        *,
+        workers: int = 1,
+        threads: int = 8,
+        root: Path = ROOT,
     ) -> None:
         self.port = port
         self.said = said
+        self._root = root
         self._workers = workers
         self._environ = {**os.environ, **environ}
         self._command = [
@@ -39,7 +50,7 @@ class Web:
         with self.said.open("ab") as output:
             self.process = subprocess.Popen(
                 self._command,
-                cwd=ROOT,
+                cwd=self._root,
                 env=self._environ,
                 stdout=output,
                 stderr=output,

@@ -17,14 +17,14 @@ from tests.simulation.venue import Venue
 from tradedesk import wiring
 from tradedesk.models import Bot, ids
 from tradedesk.services import flatten, wishes
-from tradedesk.services.kill_switch import NotClean
+from tradedesk.services.kill_switch import NotClean, NotCompared
 from tradedesk.services.recovery import recover
 from tradedesk.stores import positions, rates
 from tradedesk.stores.positions import Busy
 
 NAMES = ("web", "other web", "worker", "command", "follower")
 # What an act may end with when things go wrong around it. Anything else is a bug in the desk.
-EXPECTED = (BrokerError, Busy, NotClean)
+EXPECTED = (BrokerError, Busy, NotClean, NotCompared)
 DEEPEST = 2
 # A web process takes alerts while it still settles what an earlier one left: some come first.
 SETTLES_AT_START = 0.6

@@ -1,10 +1,10 @@
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strategy.rolls import Cutoffs, cutoffs, trade_date, week_days_before
+from strategy.rolls import Cutoffs, business_days_before, cutoffs, trade_date
 from tests.strategy.builders import chicago
 
 GOLD_NOTICE, GOLD_END, INDEX_END = date(2026, 11, 30), date(2026, 12, 29), date(2026, 12, 18)
@@ -38,13 +38,28 @@ def test_missing_date_has_no_cutoffs(
     assert cutoffs(expires_on, notice, is_delivered=is_delivered, opening_days=5, flat_days=3) is None
 
 
-@given(day=st.dates(date(2020, 1, 1), date(2040, 1, 1)), count=st.integers(1, 30))
-def test_so_many_week_days_lie_between(day: date, count: int) -> None:
-    before = week_days_before(day, count)
+def test_holidays_bring_the_cutoffs_forward() -> None:
+    holidays = {date(2026, 12, 25), date(2026, 12, 28)}
+
+    found = cutoffs(GOLD_END, None, is_delivered=False, opening_days=2, flat_days=1, holidays=holidays)
+
+    assert found == Cutoffs(no_openings_from=date(2026, 12, 23), flat_from=date(2026, 12, 24))
+
+
+@given(
+    day=st.dates(date(2020, 1, 1), date(2040, 1, 1)),
+    count=st.integers(1, 30),
+    days_before=st.sets(st.integers(1, 40), max_size=8),
+)
+def test_so_many_business_days_lie_between(day: date, count: int, days_before: set[int]) -> None:
+    holidays = {day - timedelta(days=days) for days in days_before}
+
+    before = business_days_before(day, count, holidays)
 
     between = [date.fromordinal(n) for n in range(before.toordinal(), day.toordinal())]
-    assert sum(one.weekday() < 5 for one in between) == count
+    assert sum(one.weekday() < 5 and one not in holidays for one in between) == count
     assert before.weekday() < 5
+    assert before not in holidays
 
 
 @pytest.mark.parametrize(

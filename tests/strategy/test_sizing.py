@@ -66,9 +66,10 @@ def test_risk_gives_the_contracts(equity: str, percent: str, points: str, value:
     assert found == contracts
 
 
-def test_contract_without_risk_is_refused() -> None:
+@pytest.mark.parametrize(("points", "value"), [(0, 5), (-1, 5), (10, 0), (10, -1)])
+def test_contract_without_risk_is_refused(points: int, value: int) -> None:
     with pytest.raises(ValueError, match="no risk per contract"):
-        contracts_at_risk(Decimal(50000), Decimal(1), Decimal(0), Decimal(5))
+        contracts_at_risk(Decimal(50000), Decimal(1), Decimal(points), Decimal(value))
 
 
 amounts = st.decimals("0.01", "1000000", places=2)

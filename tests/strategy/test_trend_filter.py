@@ -6,10 +6,32 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strategy.machine import cause, closed_form, fold, memory_of, newest_event, remember, sort_key, step
+from strategy.machine import (
+    cause,
+    closed_form,
+    explain_no_change,
+    fold,
+    memory_of,
+    newest_event,
+    remember,
+    sort_key,
+    step,
+)
 from strategy.memory import from_json, to_json
 from strategy.trend_filter import filtered, with_filter
-from strategy.types import Color, Cross, Direction, Entry, Event, Filter, Indicator, Memory, StandDown, State
+from strategy.types import (
+    Color,
+    Cross,
+    Direction,
+    Entry,
+    Event,
+    Filter,
+    Indicator,
+    Memory,
+    NoChange,
+    StandDown,
+    State,
+)
 from tests.strategy.builders import (
     AGES,
     BLUE,
@@ -157,6 +179,7 @@ def test_exit_asks_no_filter(longer: Filter, held: State, entry: Entry) -> None:
 @pytest.mark.parametrize(
     ("entries", "position", "refused"),
     [
+        ([], FLAT, None),
         ([blue(10)], FLAT, blue(10)),
         ([filter_(BLUE, 10), blue(10)], LONG, None),
         ([filter_(RED, 10), blue(10)], FLAT, blue(10)),
@@ -169,6 +192,8 @@ def test_exit_asks_no_filter(longer: Filter, held: State, entry: Entry) -> None:
         ([filter_(BLUE, 5), blue(10), down(15), up(20)], LONG, None),
         ([filter_(BLUE, 5), blue(10), down(15), filter_(RED, 16), up(20)], FLAT, up(20)),
         ([filter_(BLUE, 5), blue(10), down(15), filter_(RED, 16), up(20), down(25), up(30)], FLAT, up(20)),
+        ([filter_(BLUE, 5), blue(10), down(15), up(20), filter_(RED, 25)], LONG, None),
+        ([filter_(BLUE, 5), blue(10), down(15), filter_(RED, 16), down(30)], FLAT, None),
         ([filter_(RED, 5), blue(10), flatten(15)], FLAT, None),
     ],
 )
@@ -177,6 +202,7 @@ def test_filter_is_asked_at_the_moment_of_an_opening(
 ) -> None:
     memory = remembered(*entries)
 
+    assert fold(memory) == closed_form(memory)
     assert fold(memory).position is position
     assert filtered(memory) == refused
 
@@ -190,6 +216,12 @@ def test_filter_that_is_switched_on_leaves_what_is_held_and_begins_without_a_col
     assert fold(with_filter(remembered(filter_(BLUE, 5), blue(10)), "")) == State(LONG, BLUE)
 
 
+def test_event_that_comes_as_the_filter_is_switched_on_is_not_late() -> None:
+    before, after = State(LONG, BLUE), State(LONG, BLUE, False, Filter.UNKNOWN)
+
+    assert explain_no_change(before, blue(20), after) is NoChange.SAME_COLOR
+
+
 def test_colours_of_a_filter_mean_nothing_without_one() -> None:
     assert fold(memory_of([filter_(RED, 5), blue(10)])) == State(LONG, BLUE)
 
@@ -198,6 +230,19 @@ def test_memory_with_a_filter_is_written_with_timeframe_and_colour() -> None:
     data = to_json(Memory(State(LONG, BLUE, False, Filter.BLUE), filter_timeframe="60"))
 
     assert data["filter"] == {"t": "60", "c": "BLUE"}
-    for wrong in ({"t": "", "c": "BLUE"}, {"t": "60", "c": "OFF"}, {"t": "60", "c": "GREEN"}, {"t": "60"}):
-        with pytest.raises(ValueError, match=r"."):
-            from_json({**data, "filter": wrong})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        ({"t": "", "c": "BLUE"}, "^a filter has a timeframe, and a colour or none yet$"),
+        ({"t": "60", "c": "OFF"}, "^a filter has a timeframe, and a colour or none yet$"),
+        ({"t": "60", "c": "GREEN"}, "'GREEN' is not a valid Filter"),
+        ({"t": "60"}, r"expected an object with \['c', 't'\]"),
+    ],
+)
+def test_spoilt_filter_of_a_memory_is_refused_by_name(wrong: dict[str, str], complaint: str) -> None:
+    data = to_json(Memory(State(LONG, BLUE, False, Filter.BLUE), filter_timeframe="60"))
+
+    with pytest.raises(ValueError, match=complaint):
+        from_json({**data, "filter": wrong})

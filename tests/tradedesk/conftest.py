@@ -16,19 +16,24 @@ from tests.builders import (
     make_token,
     make_user,
 )
-from tests.fakes import START, FakeClock
+from tests.fakes import START, FakeBroker, FakeClock
 from tests.posting import Teller
+from tests.rolling import move_front
+from tests.telling import BLUE
 from tradedesk.models import (
     AuditEntry,
     Bot,
     Cause,
     FlattenWish,
     Holiday,
+    Incident,
+    Instrument,
     SessionRule,
     TradingMode,
     TradingStateChange,
 )
 from tradedesk.services.desk import Desk
+from tradedesk.services.rolls import watch_rolls
 
 
 @pytest.fixture
@@ -64,6 +69,16 @@ def bot(desk: Desk) -> Bot:
 def tell(bot: Bot, clock: FakeClock) -> Teller:
     """Return what posts events of the bot's chart."""
     return Teller(clock)
+
+
+@pytest.fixture
+def due(bot: Bot, tell: Teller, desk: Desk, broker: FakeBroker) -> Incident:
+    """Return the incident about one contract that is held in the month before the front one."""
+    Instrument.objects.update(opening_days=2, flat_days=1)
+    tell(BLUE)
+    move_front(broker)
+    watch_rolls(desk)
+    return Incident.objects.select_related("bot__account", "bot__instrument").get()
 
 
 @pytest.fixture

@@ -164,7 +164,7 @@ def test_release_with_the_broker_away_keeps_trading_off(panel: Client, links: Fa
     answer = panel.post(PAGE, {"act": "release", "scope": "all", "reason": "go"})
 
     assert answer.status_code == 409
-    assert "the broker could not be asked" in answer.content.decode()
+    assert "the broker could not be asked (paper: refused)" in answer.content.decode()
     assert mode() == "HALTED"
 
 

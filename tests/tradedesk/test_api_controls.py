@@ -139,6 +139,7 @@ def test_release_without_the_brokers_word_is_refused(api: APIClient, links: Fake
     answer = switch(api, engaged=False, reason="fixed")
 
     assert (answer.status_code, answer.json()["code"]) == (503, "BROKER_UNREACHABLE")
+    assert answer.json()["detail"] == "The broker gave no answer: paper: connection refused"
     assert TradingState.objects.get(scope="all").mode == "HALTED"
 
 

@@ -224,7 +224,8 @@ def test_exit_waits_for_recovery_while_the_broker_does_not_say_that_the_legs_are
     paper.clock.advance(LEFT_BEHIND_S)
     recover(paper.desk)
 
-    assert (said(answer), held_meanwhile) == (("NONE", "NOT_REACHED"), 1)
+    assert (said(answer), held_meanwhile) == (("EXIT", "DI_DOWN"), 1)
+    assert answer.decision["order"]["status"] == "pending"
     assert (paper.held(), paper.working(), state_of(bot)) == (0, [], OUT_BLUE)
 
 

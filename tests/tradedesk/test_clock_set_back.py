@@ -4,13 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from tests.builders import make_alert
+from tests.builders import make_alert, make_order
 from tests.fakes import START, FakeBroker
 from tests.posting import Teller
 from tests.telling import BLUE, DOWN, IN_LONG, OUT_BLUE, open_incidents, said, state_of
 from tradedesk import wiring
 from tradedesk.models import Account, Bot, Decision, Order
-from tradedesk.services import readiness
+from tradedesk.services import legs, readiness
 from tradedesk.services.desk import Desk
 from tradedesk.services.reconciliation import reconcile
 from tradedesk.services.recovery import recover, settle_account
@@ -44,6 +44,27 @@ def test_order_left_behind_is_settled_with_its_account(left_behind: Order, desk:
 def test_order_left_behind_holds_up_no_exit(bot: Bot, tell: Teller, broker: FakeBroker) -> None:
     assert said(tell(DOWN, 15)) == ("EXIT", "DI_DOWN")
     assert (state_of(bot), broker.held()) == (OUT_BLUE, 0)
+
+
+@pytest.mark.parametrize(("ahead_s", "looks"), [(4, 0), (6, 1)])
+def test_stop_whose_sending_lies_far_ahead_is_left_behind_too(
+    bot: Bot, tell: Teller, desk: Desk, ahead_s: float, looks: int
+) -> None:
+    """Another machine's clock may be a few seconds ahead: what it sends is on its way still."""
+    tell(BLUE)
+    stop = make_order(
+        bot,
+        purpose="stop",
+        status="sent",
+        broker_order_id=None,
+        sent_at=START + timedelta(seconds=ahead_s),
+        client_order_id="td-stop",
+    )
+
+    legs.settle(desk, desk.link(bot.account, timeout_s=1), bot, desk.deadline(2))
+
+    stop.refresh_from_db()
+    assert (stop.looks, stop.status) == (looks, "unconfirmed" if looks else "sent")
 
 
 def test_alert_left_behind_is_decided(bot: Bot, desk: Desk) -> None:

@@ -207,3 +207,20 @@ def test_second_bot_of_a_strategy_costs_its_own_part_only(tell: Teller, costs: C
 
     assert [d["action"] for d in answer.body["decisions"]] == ["REVERSE_TO_LONG"] * 2
     assert (costs.statements, costs.commits, costs.redis_round_trips, costs.broker_requests) == (6, 5, 5, 6)
+
+
+@pytest.mark.parametrize("event", [RED, DOWN])
+def test_driver_parses_each_statement_of_a_trading_alert_once_only(tell: Teller, event: str) -> None:
+    """It keeps what it made of one while that has at most 4096 characters and 50 values."""
+    sizes: list[tuple[int, int]] = []
+
+    def measure(execute: Any, sql: str, values: Any, *rest: Any) -> Any:
+        sizes.append((len(sql), len(values or ())))
+        return execute(sql, values, *rest)
+
+    with connection.execute_wrapper(measure):
+        tell(event, 20)
+
+    assert len(sizes) == 4
+    assert max(length for length, _ in sizes) <= 4096
+    assert max(values for _, values in sizes) <= 50

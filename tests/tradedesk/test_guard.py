@@ -121,6 +121,14 @@ def test_running_process_sees_that_another_account_was_signed_off(account: Accou
         links(Account.objects.get(), timeout_s=1)
 
 
+def test_environment_that_is_none_has_no_broker_and_is_not_armed(account: Account) -> None:
+    Account.objects.update(environment="sandbox", armed_until=None)
+
+    with pytest.raises(BrokerRefused, match="UnknownEnvironment: sandbox"):
+        link(account)
+    assert not is_armed(Account.objects.get(), START)
+
+
 def test_person_signs_the_account_off_anew(
     account: Account, listed: list[BrokerAccount], panel: Client
 ) -> None:

@@ -1,12 +1,10 @@
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import transaction
 
 from broker.base import BrokerNotReached, BrokerOutcomeUnknown
 from strategy.types import Direction
@@ -14,6 +12,7 @@ from tests.builders import make_account, make_bot, make_incident, make_order, se
 from tests.fakes import START, FakeBroker, FakeClock, FakeLinks
 from tests.posting import Answer, Teller
 from tests.telling import BLUE, DOWN, RED, UP
+from tests.threads import Other, someone_waits_for_a_lock
 from tests.waiting import until
 from tradedesk.models import (
     Account,
@@ -30,16 +29,16 @@ from tradedesk.models import (
     TradingState,
     TradingStateChange,
 )
-from tradedesk.services import orders
+from tradedesk.services import orders, reconciliation
 from tradedesk.services.desk import Desk
 from tradedesk.services.flatten import flatten
-from tradedesk.services.kill_switch import LiveLocked, NotClean, Switch, engage, release, status
+from tradedesk.services.kill_switch import LiveLocked, NotClean, NotCompared, Switch, engage, release, status
 from tradedesk.services.reconciliation import reconcile
 from tradedesk.services.recovery import recover
 from tradedesk.services.resolving import CannotAdopt, resolve
 from tradedesk.services.scopes import UnknownScope
 from tradedesk.services.trading_state import set_mode
-from tradedesk.stores.positions import stored
+from tradedesk.stores.positions import seat, stored
 
 HALTED, REDUCING, ACTIVE = TradingMode.HALTED, TradingMode.REDUCING, TradingMode.ACTIVE
 
@@ -169,35 +168,6 @@ def test_throttled_order_does_not_leave_after_a_halt(
 # --- the switch and a claim to send are ordered ---
 
 
-class Other:
-    """Another process of the desk: a thread with its own database connection and its own clock."""
-
-    def __init__(self, act: Callable[[], Any]) -> None:
-        self.result: Any = None
-        self.error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, args=[act])
-        self._thread.start()
-
-    def _run(self, act: Callable[[], Any]) -> None:
-        try:
-            self.result = act()
-        except BaseException as error:  # noqa: BLE001 - it is raised again in the test
-            self.error = error
-        finally:
-            connection.close()
-
-    @property
-    def is_running(self) -> bool:
-        return self._thread.is_alive()
-
-    def join(self) -> Any:
-        self._thread.join(10)
-        assert not self._thread.is_alive()
-        if self.error is not None:
-            raise self.error
-        return self.result
-
-
 @pytest.mark.django_db(transaction=True)
 def test_switch_waits_for_the_send_in_flight_and_nothing_leaves_after_it(
     desk: Desk, tell: Teller, broker: FakeBroker, bot: Bot
@@ -239,7 +209,7 @@ def test_claim_waits_for_a_switch_that_came_first_and_then_sends_nothing(
     with transaction.atomic():
         set_mode("all", HALTED, Cause.PERSON, "news", "ada", START)
         claim = Other(lambda: tell(BLUE))
-        until(_someone_waits_for_a_lock, 10, "the claim waits for the switch")
+        until(someone_waits_for_a_lock, 10, "the claim waits for the switch")
         assert (claim.is_running, broker.submits) == (True, [])
     answer = claim.join()
 
@@ -254,17 +224,11 @@ def test_switch_that_is_taken_back_lets_the_waiting_claim_go(
     with transaction.atomic():
         set_mode("all", HALTED, Cause.PERSON, "news", "ada", START)
         claim = Other(lambda: tell(BLUE))
-        until(_someone_waits_for_a_lock, 10, "the claim waits for the switch")
+        until(someone_waits_for_a_lock, 10, "the claim waits for the switch")
         transaction.set_rollback(True)
 
     assert reason(claim.join()) == "TREND_BLUE"
     assert len(broker.submits) == 1
-
-
-def _someone_waits_for_a_lock() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        return bool(cursor.fetchone()[0])
 
 
 @pytest.mark.parametrize(("slept_s", "sends", "status"), [(0.25, 1, "filled"), (0.26, 0, "pending")])
@@ -349,9 +313,22 @@ def test_position_that_the_strategy_left_does_not_keep_the_switch_on(
 
 def test_release_that_finds_no_broker_leaves_the_switch_on(desk: Desk, bot: Bot, links: FakeLinks) -> None:
     halt(desk)
-    links.down["paper"] = BrokerNotReached("no route")
+    make_account("second")
+    links.down |= {"paper": BrokerNotReached("no route"), "second": BrokerNotReached("time-out")}
 
-    with pytest.raises(BrokerNotReached):
+    with pytest.raises(NotCompared, match=r"^paper: no route; second: time-out$"):
+        free(desk)
+
+    assert status().mode is HALTED
+
+
+def test_release_that_meets_a_busy_bot_leaves_the_switch_on_and_names_its_account(
+    desk: Desk, bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    halt(desk)
+    monkeypatch.setattr(reconciliation, "SEAT_WAIT_S", 0.0)
+
+    with seat(bot.id, wait_s=0, sleep=desk.sleep), pytest.raises(NotCompared, match=r"^paper: busy$"):
         free(desk)
 
     assert status().mode is HALTED

@@ -180,7 +180,7 @@ def test_off_without_the_brokers_word_exits_1(links: FakeLinks) -> None:
     code, text = run("off", "--reason", "fixed")
 
     assert (code, mode_of("all")) == (1, "HALTED")
-    assert "trading stays off: connection refused" in text
+    assert "trading stays off: paper: connection refused" in text
 
 
 def test_status_exits_0_while_trading_is_on() -> None:

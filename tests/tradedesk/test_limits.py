@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from broker.base import BrokerThrottled
@@ -30,7 +30,7 @@ from tradedesk.models import (
     TradingStateChange,
 )
 from tradedesk.models.limits import ACCOUNT_DEFAULTS, BOT_DEFAULTS
-from tradedesk.services import trips, usage
+from tradedesk.services import trips
 from tradedesk.services.desk import Desk
 from tradedesk.services.kill_switch import release
 from tradedesk.services.reconciliation import reconcile
@@ -248,16 +248,6 @@ def test_trade_that_began_in_an_earlier_session_counts_where_it_ends(
     assert said(tell(RED, 10 * 60)) == ("NONE", "LOSING_STREAK")
 
 
-def test_fills_too_many_to_tell_stop_openings(tell: Teller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(usage, "MOST_FILLS", 2)
-    limit(Bot, trades_per_session=10)
-    tell(BLUE)
-    tell(DOWN, 15)
-
-    assert said(tell(RED, 30)) == ("NONE", "TOO_MANY_TRADES")
-    assert figures("TOO_MANY_TRADES") == "bot unreadable of 10"
-
-
 # --- P13: daily loss and drawdown ---
 
 
@@ -440,21 +430,6 @@ def test_live_opens_one_contract_with_its_losses_limited(
     read_money(desk, broker, 50_000)
 
     assert said(tell(BLUE))[1] == reason
-
-
-# --- P9, P17: what the database keeps ---
-
-
-def test_second_order_for_one_event_is_not_written(bot: Bot, tell: Teller, broker: FakeBroker) -> None:
-    tell(BLUE)
-
-    assert tell(BLUE, 0).body["status"] == "duplicate"
-    assert len(broker.submits) == 1
-
-
-def test_second_bot_on_an_account_and_instrument_cannot_be_made(bot: Bot) -> None:
-    with pytest.raises(IntegrityError), transaction.atomic():
-        make_bot("twin", account=bot.account)
 
 
 # --- what the limits cost ---

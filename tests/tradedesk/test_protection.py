@@ -10,10 +10,13 @@ from broker.base import BrokerError, BrokerNotReached, BrokerOrderStatus, Broker
 from broker.terms import OrderType
 from tests.builders import confirm_calendars, make_account, make_bot, set_held
 from tests.fakes import FakeBroker, FakeClock
-from tests.telling import open_incidents
-from tradedesk.models import Bot, Environment, Order
+from tests.posting import Teller
+from tests.telling import BLUE, DOWN, DOWN_BLUE, RED, open_incidents, sent, state_of
+from tradedesk.models import Account, Bot, Environment, Incident, Order
 from tradedesk.services.desk import Desk
 from tradedesk.services.reconciliation import reconcile
+from tradedesk.services.recovery import recover
+from tradedesk.services.resolving import resolve
 from tradedesk.stores.positions import stored
 
 # The strategy of a bot that never heard an alert wants nothing held.
@@ -82,3 +85,110 @@ def test_stop_of_another_size_is_replaced(desk: Desk, broker: FakeBroker) -> Non
     working = [order.id for order in broker.orders.values() if order.status is BrokerOrderStatus.WORKING]
     assert len(working) == 1
     assert stored(bot.id).quantity == 2
+
+
+# --- which position it is ---
+
+
+@pytest.fixture
+def long(bot: Bot, tell: Teller, broker: FakeBroker) -> Bot:
+    """Let a bot be long one contract with a stop."""
+    Bot.objects.update(stop_points=Decimal(10))
+    tell(BLUE)
+    bot.refresh_from_db()
+    broker.submits.clear()
+    return bot
+
+
+def take_away(broker: FakeBroker) -> None:
+    """Cancel the stop at the broker, as a person there would."""
+    for order in broker.orders.values():
+        if order.status is BrokerOrderStatus.WORKING:
+            order.status = BrokerOrderStatus.CANCELLED
+
+
+def adopt(desk: Desk, clock: FakeClock, bot: Bot) -> None:
+    for _ in range(2):
+        reconcile(desk, [bot.account])
+        clock.advance(30)
+    mismatch = Incident.objects.get(kind="POSITION_MISMATCH", closed_at=None)
+    resolve(desk, mismatch, adopt=True, reason="mine", by="ada")
+
+
+def test_adopted_position_has_its_own_stop_put_back_once(
+    long: Bot, desk: Desk, broker: FakeBroker, clock: FakeClock
+) -> None:
+    take_away(broker)
+    reconcile(desk, [long.account])
+    take_away(broker)
+    broker.hold("MESZ6", 2)
+    adopt(desk, clock, long)
+    broker.submits.clear()
+
+    reconcile(desk, [long.account])
+    put_back = kinds(broker)
+    take_away(broker)
+    reconcile(desk, [long.account])
+
+    assert (put_back, kinds(broker)) == ([OrderType.STOP], [OrderType.STOP, OrderType.MARKET])
+    assert broker.held() == 0
+
+
+def test_adopted_position_on_the_other_side_gets_a_stop(
+    long: Bot, desk: Desk, broker: FakeBroker, clock: FakeClock
+) -> None:
+    take_away(broker)
+    broker.hold("MESZ6", -1)
+    adopt(desk, clock, long)
+
+    reconcile(desk, [long.account])
+
+    assert [(order.side, order.terms.type) for order in broker.submits] == [("BUY", OrderType.STOP)]
+
+
+def test_position_that_stop_and_target_opened_by_filling_both_is_closed_and_not_protected(
+    bot: Bot, desk: Desk, broker: FakeBroker, tell: Teller
+) -> None:
+    Bot.objects.update(stop_points=Decimal(10), target_points=Decimal(20))
+    tell(BLUE)
+    broker.submits.clear()
+    for order in list(broker.orders.values()):
+        order.siblings = []
+        if order.status is BrokerOrderStatus.WORKING:
+            broker.fill(order.id)
+
+    reconcile(desk, [Account.objects.get()])
+
+    assert sent(broker) == [("BUY", 1, "MESZ6")]
+    assert (kinds(broker), broker.held(), state_of(bot)) == ([OrderType.MARKET], 0, DOWN_BLUE)
+
+
+# --- a closing that waits ---
+
+
+@pytest.mark.parametrize("event", [DOWN, RED])
+def test_closing_that_waits_does_not_hide_that_the_stop_is_gone(
+    long: Bot, desk: Desk, broker: FakeBroker, clock: FakeClock, tell: Teller, event: str
+) -> None:
+    broker.fail("submit", BrokerThrottled(120))
+    tell(event, 20)
+
+    reconcile(desk, [long.account])
+    told = open_incidents()
+    clock.advance(61)
+    recover(desk)
+    reconcile(desk, [long.account])
+
+    assert told == [("STOP_MISSING", long.slug), ("UNHELD_TARGET", long.slug)]
+    assert (sent(broker), open_incidents()) == ([("SELL", 1, "MESZ6")] * 2, [])
+
+
+def test_closing_that_waits_beside_a_stop_that_stands_tells_of_no_missing_one(
+    long: Bot, desk: Desk, broker: FakeBroker, clock: FakeClock, tell: Teller
+) -> None:
+    broker.fail("cancel", BrokerNotReached("no route"), times=9)
+    tell(DOWN, 20)
+
+    reconcile(desk, [long.account])
+
+    assert open_incidents() == [("LEG_NOT_CANCELLED", long.slug)]

@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import date
+from datetime import date, time
 
 import pytest
 from django.test import Client
@@ -8,6 +8,7 @@ from broker.base import BrokerNotReached, BrokerOutcomeUnknown, BrokerRefused
 from tests.builders import make_account, make_bot
 from tests.fakes import FakeBroker, FakeClock, FakeLinks
 from tests.posting import Teller
+from tests.rolling import DUE, ROLLED, rolled
 from tests.strategy.builders import chicago
 from tests.telling import (
     BLUE,
@@ -22,42 +23,17 @@ from tests.telling import (
     target_of,
 )
 from tradedesk import tasks
-from tradedesk.models import AuditEntry, Bot, Incident, Instrument, Notice, Order, TradingMode
-from tradedesk.services import rolling
+from tradedesk.models import AuditEntry, Bot, Holiday, Incident, Instrument, Notice, SessionRule, TradingMode
 from tradedesk.services.desk import Desk
 from tradedesk.services.flatten import flatten
 from tradedesk.services.reconciliation import reconcile
-from tradedesk.services.rolling import CannotRoll, roll
+from tradedesk.services.rolling import CannotRoll
 from tradedesk.services.rolls import watch_rolls
 from tradedesk.stores.positions import stored
-
-DUE = [("ROLL_DUE", "mes-paper")]
-ROLLED = [("BUY", 1, "MESZ6"), ("SELL", 1, "MESZ6"), ("BUY", 1, "MESH7")]
-
-
-def move_front(broker: FakeBroker, name: str = "MESH7") -> None:
-    """Let the broker call another month the front one."""
-    for number, contract in broker.contracts.items():
-        if contract.product == "MES":
-            broker.contracts[number] = replace(contract, is_front=contract.name == name)
 
 
 def move(clock: FakeClock, local: str) -> None:
     clock.advance((chicago(local) - clock.now()).total_seconds())
-
-
-@pytest.fixture
-def due(bot: Bot, tell: Teller, desk: Desk, broker: FakeBroker) -> Incident:
-    """Return the incident about one contract that is held in the month before the front one."""
-    Instrument.objects.update(opening_days=2, flat_days=1)
-    tell(BLUE)
-    move_front(broker)
-    watch_rolls(desk)
-    return Incident.objects.select_related("bot__account", "bot__instrument").get()
-
-
-def rolled(desk: Desk, incident: Incident) -> Order:
-    return roll(desk, incident, reason="It is time.", by="ada")
 
 
 @pytest.mark.parametrize(
@@ -77,6 +53,21 @@ def test_opening_ends_two_days_before_expiry(
     answer = tell(BLUE, (clock.now() - chicago("2026-11-23 09:00")).total_seconds() / 60)
 
     assert said(answer) == expected
+
+
+@pytest.mark.parametrize(
+    ("closes_at", "expected"),
+    [(None, ("NONE", "ROLL_CUTOFF")), (time(12), ("ENTER_LONG", "TREND_BLUE"))],
+)
+def test_day_without_a_session_ends_openings_one_day_earlier(
+    bot: Bot, tell: Teller, clock: FakeClock, closes_at: time | None, expected: tuple[str, str]
+) -> None:
+    Instrument.objects.update(opening_days=2, flat_days=1)
+    rule = SessionRule.objects.get(name="CME equity index")
+    Holiday.objects.create(rule=rule, date=date(2026, 12, 17), name="Mourning", closes_at=closes_at)
+    move(clock, "2026-12-15 16:59")
+
+    assert said(tell(BLUE, (clock.now() - chicago("2026-11-23 09:00")).total_seconds() / 60)) == expected
 
 
 def test_first_notice_ends_openings_of_what_is_delivered(bot: Bot, tell: Teller, broker: FakeBroker) -> None:
@@ -209,8 +200,7 @@ def test_roll_closes_the_old_month_and_opens_the_new_one(
 def test_roll_is_done_once(due: Incident, desk: Desk, broker: FakeBroker) -> None:
     rolled(desk, due)
 
-    with pytest.raises(CannotRoll, match="rolled before"):
-        rolled(desk, due)
+    assert rolled(desk, due).status == "filled"
 
     assert sent(broker) == ROLLED
 
@@ -326,23 +316,10 @@ def test_switch_between_the_two_orders_leaves_the_bot_flat(
 ) -> None:
     broker.before_submit = lambda _: set_mode(TradingMode.HALTED)
 
-    with pytest.raises(CannotRoll, match="nothing was opened: Trading is halted"):
+    with pytest.raises(CannotRoll, match="the opening is denied"):
         rolled(desk, due)
 
     assert (broker.held("MESZ6"), broker.held("MESH7"), state_of(bot)) == (0, 0, DOWN_BLUE)
-
-
-def test_roll_that_a_crash_ended_goes_on_when_asked_again(
-    due: Incident, desk: Desk, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(rolling._Roll, "open", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            rolled(desk, due)
-
-    rolled(desk, due)
-
-    assert sent(broker) == ROLLED
 
 
 def test_person_rolls_in_the_panel(due: Incident, panel: Client, broker: FakeBroker) -> None:

@@ -11,7 +11,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 
-from broker.base import BrokerError
 from tradedesk import wiring
 from tradedesk.admin.header import ALL, read_header
 from tradedesk.admin.words import signed
@@ -19,7 +18,7 @@ from tradedesk.models import BotState, IncidentKind, TradingMode, TradingStateCh
 from tradedesk.services import kill_switch, wishes
 from tradedesk.services.callers import address_of
 from tradedesk.services.flatten import Flattened, flatten
-from tradedesk.services.kill_switch import LiveLocked, NotClean
+from tradedesk.services.kill_switch import LiveLocked, NotClean, NotCompared
 from tradedesk.services.scopes import UnknownScope, state_of
 
 log = structlog.get_logger(__name__)
@@ -176,7 +175,7 @@ def _release(request: HttpRequest, ask: Ask) -> Answer:
         return Answer(messages.ERROR, f"Trading stays off. {refusal}", 409, not_clean=refusal)
     except LiveLocked as refusal:
         return Answer(messages.ERROR, f"Trading stays off. {refusal.__doc__}", 409)
-    except BrokerError as error:
+    except NotCompared as error:
         return Answer(messages.ERROR, f"Trading stays off: the broker could not be asked ({error}).", 409)
     return Answer(messages.SUCCESS, f"{_where(ask.scope)}: trading is on. Nothing is sent by itself.")
 

@@ -144,7 +144,7 @@ class Reconcile(APIView):
             raise ValidationError({"account": [f"There is no account “{name}”."]})
         found = reconcile_each(wiring.desk(), accounts)
         if found.unread:
-            return broker_unreachable("; ".join(f"{name}: {error}" for name, error in found.unread.items()))
+            return broker_unreachable(found.silence)
         return Response(
             {
                 "clean": found.clean,

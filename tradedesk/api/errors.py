@@ -11,7 +11,7 @@ from rest_framework.views import exception_handler
 
 from broker.base import BrokerError
 from tradedesk.logs import redact
-from tradedesk.services.kill_switch import LiveLocked
+from tradedesk.services.kill_switch import LiveLocked, NotCompared
 from tradedesk.services.resolving import CannotAdopt
 from tradedesk.services.scopes import UnknownScope
 from tradedesk.stores.positions import Busy
@@ -60,7 +60,7 @@ def _from_desk(error: Exception) -> Response | None:
         case LiveLocked():
             sentence = "A live account is released with a one-time code, which this desk cannot check yet."
             return Response(body_of("LIVE_LOCKED", sentence), status=409)
-        case BrokerError():
+        case BrokerError() | NotCompared():
             return broker_unreachable(str(error))
         case Busy():
             return Response(body_of("BUSY", "The bot is being worked on. Try again."), status=503)

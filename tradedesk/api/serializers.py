@@ -279,6 +279,9 @@ class PositionHeld(serializers.Serializer[Any]):
     account = serializers.CharField()
     contract = serializers.CharField(required=False)
     quantity = serializers.IntegerField(required=False)
+    order = serializers.CharField(
+        required=False, help_text="The broker's id of an order that works though it was to be cancelled."
+    )
     error = serializers.CharField(required=False, help_text="Why the account could not be read.")
 
 

@@ -56,23 +56,26 @@ def print_flattened(out: OutputWrapper, result: dict[str, Any]) -> None:
         return
     out.write("NOT FLAT. Last seen at the broker:")
     for held in result["positions"]:
-        seen = held.get("error") or f"{held['quantity']:+d} {held['contract']}"
-        out.write(f"  {held['account']}: {seen}")
+        out.write(f"  {_in_words(held)}")
     out.write("The desk keeps trying: kill_switch status tells how far it is. Or close at the broker.")
 
 
 def print_flattening(out: OutputWrapper, wish: dict[str, Any]) -> None:
     """Print how far a flatten is that goes on."""
-    held = ", ".join(
-        f"{row['account']}: {row.get('error') or f'{row["quantity"]:+d} {row["contract"]}'}"
-        for row in wish["positions"]
-    )
+    held = ", ".join(_in_words(row) for row in wish["positions"])
     looked = (
         f"last look {wish['looked_at']}: {held or 'nothing held'}" if wish["looked_at"] else "no look yet"
     )
     out.write(
         f"Flattening {wish['scope']} since {wish['since']}, by {wish['by']}: try {wish['tries']}, {looked}"
     )
+
+
+def _in_words(seen: dict[str, Any]) -> str:
+    """Return what was seen of an account: what it holds, an order that is not cancelled, or an error."""
+    if "order" in seen:
+        return f"{seen['account']}: order {seen['order']} still works"
+    return f"{seen['account']}: {seen.get('error') or f'{seen["quantity"]:+d} {seen["contract"]}'}"
 
 
 def unknown_scope(error: UnknownScope) -> CommandError:

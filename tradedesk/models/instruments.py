@@ -31,12 +31,12 @@ class Instrument(models.Model):
     )
     opening_days = models.PositiveSmallIntegerField(
         default=5,
-        help_text="Week days before first notice or the last trading day from which nothing opens.",
+        help_text="Business days before first notice or the last trading day from which nothing opens.",
     )
     flat_days = models.PositiveSmallIntegerField(
         default=3,
-        help_text="Week days before first notice or the last trading day from which the desk closes what is "
-        "still held.",
+        help_text="Business days before first notice or the last trading day from which the desk closes what "
+        "is still held.",
     )
     group = models.CharField(
         max_length=32,

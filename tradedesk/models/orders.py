@@ -135,6 +135,11 @@ class Order(models.Model):
         return self.quantity if self.side == OrderSide.BUY else -self.quantity
 
     @property
+    def signed_filled(self) -> int:
+        """Contracts that filled, with the order's direction."""
+        return self.filled_quantity if self.side == OrderSide.BUY else -self.filled_quantity
+
+    @property
     def signed_remainder(self) -> int:
         """Contracts that may still fill, with the order's direction."""
         left = self.quantity - self.filled_quantity

@@ -24,8 +24,8 @@ class NotArmed(Exception):
 
 
 def is_armed(account: Account, now: datetime) -> bool:
-    """Tell whether openings may leave as far as arming goes: only live accounts need it."""
-    if account.environment != Environment.LIVE:
+    """Tell whether openings may leave as far as arming goes: paper and demo need none."""
+    if account.environment in (Environment.PAPER, Environment.DEMO):
         return True
     return account.armed_until is not None and now < account.armed_until
 

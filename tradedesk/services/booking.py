@@ -3,7 +3,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from strategy.types import Direction
+from strategy.types import Direction, Memory
 from tradedesk.models import (
     Account,
     Alert,
@@ -187,11 +187,11 @@ def as_held(before: Snapshot, view: BrokerView, now: datetime) -> Snapshot:
     )
 
 
-def give_up(before: Snapshot, after: Snapshot, alert: Alert, code: Reason, now: datetime) -> Snapshot:
-    """Return what follows `before`: holding what `after` holds, with the target of an alert given up."""
+def give_up(before: Snapshot, after: Snapshot, memory: Memory, now: datetime) -> Snapshot:
+    """Return what follows `before`: what `after` holds, with a memory that has given the target up."""
     return before.changed(
         now,
-        memory=stood_down(after.memory, alert, code),
+        memory=memory,
         quantity=after.quantity,
         average_price=after.average_price,
         contract=after.contract,
@@ -220,4 +220,4 @@ def _after_outcome(
         return after
     denied = outcome.status is OrderStatus.DENIED
     code = Reason.BROKER_UNREACHABLE if denied else Reason.BROKER_REJECTED
-    return give_up(before, after, alert, code, now)
+    return give_up(before, after, stood_down(after.memory, alert, code), now)

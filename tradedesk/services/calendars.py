@@ -8,7 +8,7 @@ from django.db import transaction
 from strategy import sessions
 from strategy.flat_by import FlatWindow, flat_window
 from strategy.sessions import CHICAGO, Calendar
-from tradedesk.models import Account, Bot, Environment, NoticeKind, SessionRule
+from tradedesk.models import Account, Bot, Environment, Holiday, Instrument, NoticeKind, SessionRule
 from tradedesk.services.audit import note
 from tradedesk.services.notices import tell, thing
 
@@ -65,6 +65,15 @@ def calendar_of(rule: SessionRule) -> Calendar | None:
         log.warning("calendar.unreadable", rule=rule.name, error=str(error))
         return None
     return Calendar(zone, week, holidays, rule.confirmed_through)
+
+
+def days_without_session(instrument: Instrument) -> set[date]:
+    """Return the dates on which an instrument does not trade at all, as far as its rule tells.
+
+    Those that nobody confirmed are among them: taken for holidays they make the desk leave a month earlier.
+    """
+    closed = Holiday.objects.filter(rule=instrument.session_rule_id, closes_at=None)
+    return set(closed.values_list("date", flat=True))
 
 
 def window_of(account: Account, calendars: dict[str, Calendar | None], now: datetime) -> FlatWindow | None:

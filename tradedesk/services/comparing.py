@@ -8,8 +8,8 @@ from django.db import DatabaseError, close_old_connections
 
 from tradedesk.models import Account, Order, OrderStatus
 from tradedesk.services.desk import Desk
+from tradedesk.services.in_flight import recently
 from tradedesk.services.reconciliation import SECOND_LOOK_AFTER
-from tradedesk.services.recovery import lately
 from tradedesk.services.rounds import reconcile_each
 
 log = structlog.get_logger(__name__)
@@ -88,7 +88,7 @@ class Comparer:
     def _is_sending(self, account_id: UUID) -> bool:
         """Tell whether a bot's seat belongs to its alert: what that books explains the change."""
         unsettled = Order.objects.filter(account=account_id, settled_at=None)
-        return unsettled.filter(status=OrderStatus.SENT, sent_at__range=lately(self._desk.now())).exists()
+        return unsettled.filter(status=OrderStatus.SENT, sent_at__range=recently(self._desk.now())).exists()
 
     def _try_again(self, account_id: UUID) -> None:
         """Come back to an account that could not be looked at, later each time."""

@@ -12,7 +12,7 @@ from strategy.types import StandDown
 from tradedesk.models import Account, Bot, FlattenWish, Order, OrderStatus, Reason
 from tradedesk.services import booking, wishes
 from tradedesk.services.desk import READ_TIMEOUT_S, Deadline, Desk
-from tradedesk.services.flatten_rounds import close_account
+from tradedesk.services.flatten_rounds import Round, close_account
 from tradedesk.services.scopes import UnknownScope, accounts_in, bots_in, state_of
 from tradedesk.services.trading_state import ALL
 from tradedesk.stores.positions import Busy, Snapshot, Unreadable, seat, stored
@@ -21,10 +21,14 @@ from tradedesk.stores.rows import Stale
 log = structlog.get_logger(__name__)
 
 PAUSE_S, LONGEST_PAUSE_S = 0.25, 2.0
-SEAT_WAIT_S = 5.0
 READS_OF_ZERO = 2
-# So long one try in the background lasts: the worker has other things to do.
-GO_ON_FOR_S = 4.0
+# What an account needs whose broker answers slowly. A try in the background has so long for each account, but
+# ends before its lease: the worker has other things to do, and another process may come in then.
+TURN_S, LONGEST_TRY_S = 4.0, 12.0
+# How much of a try may pass with waiting for busy bots. A lock that a killed process left behind lasts for
+# four seconds: who waited for it would close nothing.
+MOST_WAITING = 0.25
+NOT_REACHED = "Its turn did not come."
 
 
 @dataclass
@@ -63,7 +67,7 @@ def flatten(
         until=until,
         now=desk.now(),
     )
-    return _work(desk, wish, desk.deadline(within_s))
+    return _work(desk, wish, _accounts_of(wish), desk.deadline(within_s))
 
 
 def go_on(desk: Desk) -> int:
@@ -73,18 +77,19 @@ def go_on(desk: Desk) -> int:
             wishes.give_up(wish, "Its time was over before it was flat.", desk.now())
             continue
         try:
-            _work(desk, wish, desk.deadline(GO_ON_FOR_S))
+            accounts = _accounts_of(wish)
+            within_s = min(TURN_S * max(len(accounts), 1), LONGEST_TRY_S)
+            _work(desk, wish, accounts, desk.deadline(within_s))
         except UnknownScope:
             wishes.give_up(wish, "There is no such scope any more.", desk.now())
     return FlattenWish.objects.filter(ended_at=None).count()
 
 
-def _work(desk: Desk, wish: FlattenWish, deadline: Deadline) -> Flattened:
+def _work(desk: Desk, wish: FlattenWish, accounts: Sequence[Account], deadline: Deadline) -> Flattened:
     """Do rounds over the wish's accounts until two in a row showed zero or the deadline is past."""
-    only = state_of(wish.scope).bot
+    only, waiting = state_of(wish.scope).bot, desk.deadline(deadline.left_s() * MOST_WAITING)
     for bot in bots_in(wish.scope):
-        _stand_down(desk, bot, wish)
-    accounts = _accounts_of(wish)
+        _stand_down(desk, bot, wish, waiting)
     result, zeros, pause = Flattened(positions=wish.seen), 0, PAUSE_S
     while zeros < READS_OF_ZERO and deadline.left_s():
         is_flat = _round(desk, wish, accounts, only, result, deadline)
@@ -109,25 +114,49 @@ def _round(
     result: Flattened,
     deadline: Deadline,
 ) -> bool:
-    """Do one round over the accounts; return whether all of them were read and nothing was held.
+    """Give each account its turn; return whether all of them were read and nothing was held.
 
-    Those that could not be read the last time come last: they must not take the time of the others.
+    A turn is a fair share of the time that is left, so that a broker which hangs takes only its own.
     """
-    unread = {row["account"] for row in result.positions if "error" in row}
+    seen, turns = result.positions, _in_turn(accounts, result.positions)
     result.positions, is_flat = [], True
-    for account in sorted(accounts, key=lambda account: account.name in unread):
-        try:
-            link = desk.link(account, timeout_s=deadline.left_s(READ_TIMEOUT_S)).for_orders()
-            found = close_account(desk, link, account, wish, only, deadline)
-        except (BrokerError, Busy, Unreadable) as error:
-            log.warning("flatten.unread", account=account.name, error=repr(error))
-            result.positions.append({"account": account.name, "error": str(error) or "busy"})
-            is_flat = False
-            continue
+    for number, account in enumerate(turns):
+        share_s = max(deadline.left_s() / (len(turns) - number), TURN_S)
+        turn = desk.deadline(deadline.left_s(share_s))
+        found = _look_at(desk, wish, account, only, turn) if turn.left_s() else _not_reached(account, seen)
         result.positions += found.positions
         result.orders += found.orders
         is_flat &= found.is_flat
     return is_flat
+
+
+def _in_turn(accounts: Sequence[Account], seen: Sequence[dict[str, Any]]) -> list[Account]:
+    """Return the accounts in the order of their turns, by what the last look at them came to.
+
+    Those whose turn did not come are first. Those that could not be read are last, the first of them behind
+    the others: it may have taken their time.
+    """
+    errors = {row["account"]: row["error"] for row in seen if "error" in row}
+    unread = [name for name, error in errors.items() if error != NOT_REACHED]
+    places = {name: place for place, name in enumerate(unread[1:] + unread[:1], 1)}
+    places |= {name: -1 for name, error in errors.items() if error == NOT_REACHED}
+    return sorted(accounts, key=lambda account: places.get(account.name, 0))
+
+
+def _look_at(desk: Desk, wish: FlattenWish, account: Account, only: Bot | None, turn: Deadline) -> Round:
+    """Do one round over an account; one that could not be read is not flat."""
+    try:
+        link = desk.link(account, timeout_s=turn.left_s(READ_TIMEOUT_S)).for_orders()
+        return close_account(desk, link, account, wish, only, turn)
+    except (BrokerError, Busy, Unreadable) as error:
+        log.warning("flatten.unread", account=account.name, error=repr(error))
+        return Round(is_flat=False, positions=[{"account": account.name, "error": str(error) or "busy"}])
+
+
+def _not_reached(account: Account, seen: Sequence[dict[str, Any]]) -> Round:
+    """Return what the last look at an account showed that has to wait for the next round."""
+    held = [row for row in seen if row["account"] == account.name and "error" not in row]
+    return Round(is_flat=False, positions=[*held, {"account": account.name, "error": NOT_REACHED}])
 
 
 def _accounts_of(wish: FlattenWish) -> list[Account]:
@@ -146,10 +175,10 @@ def _is_any_unknown(accounts: Sequence[Account], only: Bot | None) -> bool:
     return (left.filter(bot=only) if only else left).exists()
 
 
-def _stand_down(desk: Desk, bot: Bot, wish: FlattenWish) -> None:
+def _stand_down(desk: Desk, bot: Bot, wish: FlattenWish, waiting: Deadline) -> None:
     """Let the bot rest flat until the next colour change, once for each event that came since."""
     try:
-        with seat(bot.id, wait_s=SEAT_WAIT_S, sleep=desk.sleep) as taken:
+        with seat(bot.id, wait_s=waiting.left_s(), sleep=desk.sleep) as taken:
             # Behind every event known by now, though the chart's clock be ahead of ours.
             newest = newest_event(stored(bot.id).memory)
             since = max(desk.now(), newest.effective_at) if newest else desk.now()

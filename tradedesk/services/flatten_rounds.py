@@ -39,7 +39,7 @@ type Held = list[tuple[BrokerContract, BrokerPosition]]
 
 @dataclass
 class Round:
-    """What the broker showed before this round closed it, and the orders that closed it."""
+    """What the broker showed before this round closed or cancelled it, and the orders that closed it."""
 
     is_flat: bool
     positions: list[dict[str, Any]]
@@ -66,10 +66,13 @@ def close_account(
         for contract, row in positions.open_positions(link, deadline)
         if root in (None, contract.product)
     ]
-    _cancel(link, account, working, held, deadline)
-    seen = [
-        {"account": account.name, "contract": contract.name, "quantity": row.quantity}
-        for contract, row in held
+    standing = _cancel(link, account, working, held, deadline)
+    seen: list[dict[str, Any]] = [
+        *(
+            {"account": account.name, "contract": contract.name, "quantity": row.quantity}
+            for contract, row in held
+        ),
+        *({"account": account.name, "order": str(order.id)} for order in standing),
     ]
     found = Round(not (held or working or is_on_its_way), seen)
     for contract, _ in held:
@@ -94,22 +97,30 @@ def _is_of(link: Link, order: WorkingOrder, root: str, deadline: Deadline) -> bo
 
 def _cancel(
     link: Link, account: Account, working: list[WorkingOrder], held: Held, deadline: Deadline
-) -> None:
-    """Ask for the working orders to be cancelled, except those that protect or close what is held."""
+) -> list[WorkingOrder]:
+    """Ask for the working orders to be cancelled, except those that protect or close what is held.
+
+    Returns those that were asked for.
+    """
     closing_side = {contract.id: Side.SELL if row.quantity > 0 else Side.BUY for contract, row in held}
     trades = set(
         Order.objects.filter(account=account, settled_at=None, purpose__in=TRADES).values_list(
             "broker_order_id", flat=True
         )
     )
-    for order in working:
-        side = closing_side.get(order.contract_id) if order.contract_id is not None else None
-        if order.side is side and order.id not in trades:
-            continue
+    to_cancel = [
+        order
+        for order in working
+        if order.contract_id is None
+        or order.side is not closing_side.get(order.contract_id)
+        or order.id in trades
+    ]
+    for order in to_cancel:
         try:
             link.broker.cancel(order.id, timeout_s=deadline.left_s(READ_TIMEOUT_S))
         except BrokerRefused as refusal:
             log.info("flatten.cancel_refused", order=order.id, error=str(refusal))
+    return to_cancel
 
 
 def _close(

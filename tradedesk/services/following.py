@@ -12,7 +12,8 @@ from broker.base import Broker, BrokerError, Change, Connected
 from tradedesk.models import Account, Fill, Order
 from tradedesk.services.comparing import Comparer
 from tradedesk.services.desk import READ_TIMEOUT_S, Desk
-from tradedesk.services.recovery import LEFT_BEHIND_AFTER, may_be_on_its_way, settle, settle_account
+from tradedesk.services.in_flight import LEFT_BEHIND_AFTER, may_be_in_flight
+from tradedesk.services.recovery import settle, settle_account
 from tradedesk.stores import followers
 from tradedesk.stores.positions import Busy, Unreadable
 
@@ -160,7 +161,7 @@ class Follower:
         """Settle an order, and tell whether it is over or has every fill that was told."""
         if order.settled_at is not None:
             return True
-        if may_be_on_its_way(self._desk, order):
+        if may_be_in_flight(order, self._desk.now()):
             return False
         try:
             link = self._desk.link(order.account, timeout_s=READ_TIMEOUT_S).for_orders()

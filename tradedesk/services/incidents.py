@@ -44,9 +44,19 @@ TEXTS: dict[IncidentKind, tuple[str, str]] = {
         "",
         "Look at the bot's orders at the broker. The desk puts the stop back once, then closes the position.",
     ),
+    IncidentKind.LEG_NOT_CANCELLED: (
+        "",
+        "Cancel it at the broker: a closing that waits for that goes by itself then. Or flatten the bot, "
+        "which closes first. The desk keeps trying.",
+    ),
     IncidentKind.ROLL_DUE: (
         "",
         "Roll it here, or flatten the bot. Nothing opens beside it; from its last date the desk closes it.",
+    ),
+    IncidentKind.ROLL_HALF_DONE: (
+        "",
+        "The bot is flat and rests until the next colour change; nothing is sent for the roll any more. "
+        "Its next position closes this, or resolve it.",
     ),
     IncidentKind.STATEMENT_DIFFERS: (
         "Openings of this account",

@@ -18,7 +18,7 @@ from tradedesk.models import (
 from tradedesk.services import wishes
 from tradedesk.services.audit import note
 from tradedesk.services.desk import CLAIM_VALID_S, SUBMIT_TIMEOUT_S, Desk
-from tradedesk.services.reconciliation import reconcile
+from tradedesk.services.rounds import reconcile_each
 from tradedesk.services.scopes import accounts_in, orders_in, state_of
 from tradedesk.services.trading_state import ALL, set_mode
 
@@ -57,6 +57,10 @@ class NotClean(Exception):
         self.incidents = list(incidents)
 
 
+class NotCompared(Exception):
+    """Trading stays off: an account could not be compared. Each is named, with what kept the desk from it."""
+
+
 class LiveLocked(Exception):
     """A live account cannot be released: that needs a one-time code, which this desk cannot check yet."""
 
@@ -90,12 +94,14 @@ def release(desk: Desk, *, scope: str, reason: str, by: str, source_address: str
 
     Nothing is sent by itself afterwards, and a flatten of the scope that goes on ends. Live accounts keep
     their own halt.
-    Raises NotClean, LiveLocked, UnknownScope, BrokerError.
+    Raises NotClean, NotCompared, LiveLocked, UnknownScope.
     """
     _refuse_live(scope)
     asked = state_of(scope)
     accounts = [account for account in accounts_in(scope) if account.enabled and not _is_live(account)]
-    found = reconcile(desk, accounts)
+    found = reconcile_each(desk, accounts)
+    if found.unread:
+        raise NotCompared(found.silence)
     blocking = [incident for incident in found.incidents if incident.blocks]
     if found.differences or blocking:
         raise NotClean(DISAGREE, found.differences, blocking)

@@ -3,6 +3,7 @@ from dataclasses import replace
 from django.db import transaction
 
 from strategy import gate
+from strategy.machine import cause
 from strategy.types import Direction
 from tradedesk.models import Account, Alert, Bot, Order, OrderPurpose, OrderStatus, Reason, TradingMode
 from tradedesk.services import booking, legs, orders
@@ -10,7 +11,7 @@ from tradedesk.services.choosing import facts_for
 from tradedesk.services.desk import Deadline, Desk, Link
 from tradedesk.services.positions import BrokerView, view_of
 from tradedesk.services.records import records_of
-from tradedesk.services.trading_state import mode_for_claim, was_halted_since
+from tradedesk.services.trading_state import mode_for_claim, mode_for_closing, was_halted_since
 from tradedesk.stores import rows
 from tradedesk.stores.positions import Busy, Snapshot, stored
 from tradedesk.stores.rows import Stale
@@ -21,12 +22,11 @@ def send_late(
 ) -> orders.Outcome:
     """Send an order that waits and was proven not to have left, while it still fits what the broker shows.
 
-    Its legs go along. An opening must be young enough too. A closing is sized anew, and the legs at work go
-    before it. Raises Busy when another process sends it, or when another closing has to end first, and
-    BrokerError when the legs may still fill.
+    Its legs go along, after those at the broker went away. An opening must be young enough too; a closing is
+    sized anew. Raises Busy when another process sends it, or when legs or another closing have to end first,
+    and BrokerError.
     """
-    if order.purpose == OrderPurpose.CLOSE:
-        view = _without_legs(desk, link, order, bot, view, deadline)
+    view = _without_legs(desk, link, order, bot, view, deadline)
     with transaction.atomic():
         refusal = _refusal(desk, order, bot, view)
         if refusal:
@@ -48,15 +48,18 @@ def send_late(
 def _without_legs(
     desk: Desk, link: Link, order: Order, bot: Bot, view: BrokerView, deadline: Deadline
 ) -> BrokerView:
-    """Put the legs of a bot away before its closing, and return what is held then.
+    """Put the legs at the broker away before an order, and return what is held then.
 
-    Only for a closing that may really leave: one that is refused keeps its stop.
+    Only for an order that may really leave: a position whose closing is refused keeps its stop.
     """
-    if not Order.objects.open_legs().filter(bot=bot).exists():
+    if not legs.at_broker(bot):
         return view
     with transaction.atomic():
-        if _refusal(desk, order, bot, view):
-            return view
+        refusal = _refusal(desk, order, bot, view)
+        # It is only asked: what it claims is claimed when the order leaves.
+        transaction.set_rollback(True)
+    if refusal:
+        return view
     if not legs.clear(desk, link, bot, deadline):
         return view
     return view_of(link, bot.instrument, deadline)
@@ -65,10 +68,14 @@ def _without_legs(
 def _refusal(desk: Desk, order: Order, bot: Bot, view: BrokerView) -> str:
     """Return why an order that waited must not go any more, "" when it may."""
     is_closing = order.purpose == OrderPurpose.CLOSE
-    if not is_closing:
+    asked_at = order.decision.created_at if order.decision else order.created_at
+    if is_closing:
+        mode = mode_for_closing(bot.account, bot, asked_at)
+    else:
         # Before the trading states: the other way round it and a reconciliation could wait for each other.
         _claim(bot.account)
-    mode, snapshot = mode_for_claim(bot.account, bot), stored(bot.id)
+        mode = mode_for_claim(bot.account, bot)
+    snapshot = stored(bot.id)
     target = snapshot.state.position
     held = view.quantity_in(order.contract) if is_closing else view.quantity
     if Direction.of(held) is target:
@@ -77,17 +84,40 @@ def _refusal(desk: Desk, order: Order, bot: Bot, view: BrokerView) -> str:
     # A risk makes the size of one opening, which then starts from flat.
     size = bot.size if bot.risk_percent is None else order.quantity
     fits = is_closing or (abs(after) == size and Direction.of(after) is target)
-    if not fits or order.decision is None:
+    was_halted = was_halted_since(asked_at, bot.account, bot, is_closing=is_closing)
+    if not is_closing and not was_halted and _waits_for_its_closing(desk, order, snapshot):
+        raise Busy("the closing before it has no end yet")
+    if not fits:
         return f"Not sent late: {mode.label}, the target is {target.value}, the broker holds {held}."
-    if was_halted_since(order.decision.created_at, bot.account, bot):
+    if not is_closing and view.to_trade is not None and view.to_trade.name != order.contract:
+        return f"Not sent late: the month to trade is {view.to_trade.name} by now."
+    if was_halted:
         return "Not sent late: trading was halted meanwhile."
     refuse = _refusal_of_closing if is_closing else _refusal_of_opening
-    refusal = refuse(desk, order, order.decision.alert, bot, snapshot, view, mode)
+    alert = order.decision.alert if order.decision else None
+    refusal = refuse(desk, order, alert, bot, snapshot, view, mode)
     return f"Not sent late: {refusal.code}, {refusal.figures}." if refusal else ""
 
 
+def _waits_for_its_closing(desk: Desk, order: Order, snapshot: Snapshot) -> bool:
+    """Tell whether the closing half of an opening may still fill, and the opening is wanted and young."""
+    event = cause(snapshot.memory)
+    if event is None or snapshot.state.position is not Direction.of(order.signed_quantity):
+        return False
+    age_s = (desk.now() - event.fired_at).total_seconds()
+    is_young = desk.max_alert_age_s == 0 or age_s <= desk.max_alert_age_s
+    closings = Order.objects.unfinished().filter(decision=order.decision, purpose=OrderPurpose.CLOSE)
+    return is_young and order.decision is not None and closings.exists()
+
+
 def _refusal_of_opening(
-    desk: Desk, order: Order, alert: Alert, bot: Bot, snapshot: Snapshot, view: BrokerView, mode: TradingMode
+    desk: Desk,
+    order: Order,
+    alert: Alert | None,
+    bot: Bot,
+    snapshot: Snapshot,
+    view: BrokerView,
+    mode: TradingMode,
 ) -> gate.Check | None:
     """Return what the gate has against an opening that waited, None when it lets it pass."""
     records = records_of(bot)
@@ -95,11 +125,21 @@ def _refusal_of_opening(
     records = replace(records, unfinished=others)
     facts = facts_for(desk, alert, bot, snapshot, snapshot.memory, view, records, desk.now())
     facts = replace(facts, order=order.signed_quantity, mode=mode.value)
+    if alert is None:
+        # A roll: the person who confirmed it is the event, and what a risk made of it once goes as it is.
+        age_s = round((desk.now() - order.created_at).total_seconds(), 3)
+        facts = replace(facts, size=order.quantity, age_s=age_s)
     return gate.refusal(gate.opening_checks(facts))
 
 
 def _refusal_of_closing(
-    desk: Desk, order: Order, alert: Alert, bot: Bot, snapshot: Snapshot, view: BrokerView, mode: TradingMode
+    desk: Desk,
+    order: Order,
+    alert: Alert | None,
+    bot: Bot,
+    snapshot: Snapshot,
+    view: BrokerView,
+    mode: TradingMode,
 ) -> gate.Check | None:
     """Give a closing that waited the size of what is held; return what the gate has against it, or None."""
     held = view.quantity_in(order.contract)

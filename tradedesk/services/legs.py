@@ -2,18 +2,19 @@
 
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime
 
 import structlog
 from django.db import transaction
 
-from broker.base import BrokerRefused, OrderReport
+from broker.base import BrokerError, BrokerRefused, OrderReport
 from broker.orders import BrokerOrder
 from strategy.types import Direction
-from tradedesk.models import Bot, Order, OrderPurpose, OrderStatus, Reason
-from tradedesk.services import booking, orders, positions, settling
+from tradedesk.models import Bot, IncidentKind, Order, OrderPurpose, OrderStatus, Reason
+from tradedesk.services import booking, incidents, orders, positions, settling
 from tradedesk.services.choosing import stood_down_by
 from tradedesk.services.desk import READ_TIMEOUT_S, Deadline, Desk, Link
+from tradedesk.services.in_flight import may_be_in_flight
 from tradedesk.services.positions import BrokerView
 from tradedesk.stores.positions import Busy, Snapshot, seat, stored
 from tradedesk.stores.rows import Stale
@@ -25,10 +26,15 @@ SEAT_WAIT_S = 5.0
 LEAST_TO_CLEAR_S = 1.0
 OVER_WITHIN_S = 0.8
 FIRST_POLL_S, LONGEST_POLL_S = 0.01, 0.2
-IN_FLIGHT = timedelta(seconds=5)
 CODES = {OrderPurpose.STOP: Reason.STOP_FILLED, OrderPurpose.TARGET: Reason.TARGET_FILLED}
 
 type Leg = tuple[Order, BrokerOrder | None]
+
+
+def at_broker(bot: Bot) -> list[Order]:
+    """Return the legs that may wait at the broker; those that wait here leave with their opening."""
+    legs = Order.objects.open_legs().filter(bot=bot).exclude(status=OrderStatus.PENDING)
+    return list(legs.select_related("entry"))
 
 
 def settle(desk: Desk, link: Link, bot: Bot, deadline: Deadline) -> list[Leg]:
@@ -36,7 +42,7 @@ def settle(desk: Desk, link: Link, bot: Bot, deadline: Deadline) -> list[Leg]:
 
     Each with the broker's word of it, None for one that the broker does not list. Raises BrokerError.
     """
-    legs = _sent_legs(bot)
+    legs = at_broker(bot)
     if not legs:
         return []
     listed = link.broker.orders(link.account.id, timeout_s=deadline.left_s(READ_TIMEOUT_S))
@@ -51,20 +57,32 @@ def settle(desk: Desk, link: Link, bot: Bot, deadline: Deadline) -> list[Leg]:
         view = positions.view_of(link, bot.instrument, deadline)
     for leg, outcome in outcomes:
         book(desk, bot, leg, outcome, view)
-    return [(leg, order) for leg, order in found if leg.settled_at is None]
+    standing = [(leg, order) for leg, order in found if leg.settled_at is None]
+    if not standing:
+        close_incident(bot, desk.now(), reason="It is over.")
+    return standing
 
 
 def clear(desk: Desk, link: Link, bot: Bot, deadline: Deadline) -> bool:
     """Cancel a bot's legs and wait until they are over, from its seat; return whether there were any.
 
     A leg that is left behind could open a position. Raises Busy when there is no time, or the broker does not
-    say in time that all of them are over; and BrokerError.
+    say in time that all of them are over; and BrokerError. An incident is open then until they are.
     """
-    legs = _sent_legs(bot)
+    legs = at_broker(bot)
     if not legs:
         return False
+    try:
+        _clear(desk, link, bot, legs, deadline)
+    except (BrokerError, Busy):
+        _open_incident(bot, desk.now())
+        raise
+    return True
+
+
+def _clear(desk: Desk, link: Link, bot: Bot, legs: list[Order], deadline: Deadline) -> None:
     if deadline.left_s() < LEAST_TO_CLEAR_S:
-        raise Busy
+        raise Busy("there is no time to cancel the stop")
     if not all(leg.broker_order_id for leg in legs):
         legs = [leg for leg, _ in settle(desk, link, bot, deadline)]
     for leg in legs:
@@ -72,10 +90,9 @@ def clear(desk: Desk, link: Link, bot: Bot, deadline: Deadline) -> bool:
     until, pause = desk.deadline(deadline.left_s(OVER_WITHIN_S)), FIRST_POLL_S
     while settle(desk, link, bot, deadline):
         if not until.left_s():
-            raise Busy
+            raise Busy("the stop or target is not over at the broker")
         desk.sleep(min(pause, until.left_s()))
         pause = min(pause * 2, LONGEST_POLL_S)
-    return True
 
 
 def cancel(link: Link, leg: Order, deadline: Deadline) -> None:
@@ -88,19 +105,37 @@ def cancel(link: Link, leg: Order, deadline: Deadline) -> None:
         log.info("leg.cancel_refused", order=str(leg.id), error=str(refusal))
 
 
-def settle_ended(desk: Desk, link: Link, bot: Bot) -> list[Order]:
+def close_incident(bot: Bot, now: datetime, *, reason: str) -> None:
+    """Close the incident about legs that are to go, if it is open."""
+    incidents.close_by_subject(IncidentKind.LEG_NOT_CANCELLED, bot.slug, now=now, reason=reason)
+
+
+def _open_incident(bot: Bot, now: datetime) -> None:
+    standing = {leg.purpose: f"{leg} at {leg.price}" for leg in at_broker(bot)}
+    if standing:
+        incidents.open_incident(
+            IncidentKind.LEG_NOT_CANCELLED,
+            account=bot.account,
+            bot=bot,
+            subject=bot.slug,
+            seen=standing,
+            now=now,
+        )
+
+
+def settle_ended(desk: Desk, link: Link, bot: Bot, *, wait_s: float = SEAT_WAIT_S) -> list[Order]:
     """Book what became of the legs that work at the broker no more, and return those that are over now.
 
-    One request where all of them work. Raises BrokerError, Busy.
+    One request where all of them work. Raises BrokerError, and Busy after `wait_s` seconds.
     """
-    legs = _sent_legs(bot)
+    legs = at_broker(bot)
     if not legs:
         return []
     working = link.broker.working_orders(link.account.id, timeout_s=READ_TIMEOUT_S)
     ids = {order.id for order in working}
     if all(leg.broker_order_id in ids for leg in legs):
         return []
-    with seat(bot.id, wait_s=SEAT_WAIT_S, sleep=desk.sleep) as taken:
+    with seat(bot.id, wait_s=wait_s, sleep=desk.sleep) as taken:
         settle(desk, link, bot, desk.deadline(READ_TIMEOUT_S))
         taken.snapshot = stored(bot.id)
     return list(Order.objects.filter(pk__in=[leg.pk for leg in legs]).exclude(settled_at=None))
@@ -139,18 +174,12 @@ def _stood_down(order: Order, before: Snapshot, after: Snapshot) -> Snapshot:
     return replace(after, memory=stood_down_by(after.memory, f"leg|{order.id}", code))
 
 
-def _sent_legs(bot: Bot) -> list[Order]:
-    """Return the legs that may wait at the broker; those that wait here leave with their opening."""
-    legs = Order.objects.open_legs().filter(bot=bot).exclude(status=OrderStatus.PENDING)
-    return list(legs.select_related("entry"))
-
-
 def _is_on_its_way(desk: Desk, leg: Order) -> bool:
     """Tell whether a leg's sending is not over: its opening tells the outcome, or whoever sends it now."""
-    if leg.status != OrderStatus.SENT or leg.sent_at is None:
+    if leg.status != OrderStatus.SENT:
         return False
     goes_along = leg.entry is not None and leg.entry.status == OrderStatus.SENT
-    return goes_along or abs(desk.now() - leg.sent_at) < IN_FLIGHT
+    return goes_along or may_be_in_flight(leg, desk.now())
 
 
 def _outcome(desk: Desk, link: Link, leg: Order, found: BrokerOrder | None) -> orders.Outcome:

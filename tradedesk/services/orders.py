@@ -61,6 +61,11 @@ def id_of_closing_after(order_id: str) -> str:
     return _digest(f"{order_id}|closing")
 
 
+def id_of_opening_after(order_id: str) -> str:
+    """Return our id of the opening that waits for a roll's closing: one for each."""
+    return _digest(f"{order_id}|opening")
+
+
 def _digest(text: str) -> str:
     return f"{ID_PREFIX}{hashlib.sha256(text.encode()).hexdigest()[:32]}"
 

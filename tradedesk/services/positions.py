@@ -1,7 +1,7 @@
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,9 +12,13 @@ from strategy.holdings import apply_fill
 from strategy.rolls import Cutoffs, cutoffs, trade_date
 from strategy.types import Direction
 from tradedesk.models import Instrument
+from tradedesk.services.calendars import days_without_session
 from tradedesk.services.desk import READ_TIMEOUT_S, Deadline, Link
 
 log = structlog.get_logger(__name__)
+
+# Holidays move a cut-off by a few days, never by so much: before that an opening needs no look at them.
+FAR_OFF = timedelta(days=14)
 
 
 @dataclass(frozen=True)
@@ -144,16 +148,26 @@ def terms_agree(instrument: Instrument, contract: BrokerContract) -> bool:
 
 def cutoffs_of(instrument: Instrument, contract: BrokerContract) -> Cutoffs | None:
     """Return when a contract opens nothing any more and is to be flat, None where its dates are not told."""
+    return _cutoffs(instrument, contract, days_without_session(instrument))
+
+
+def _cutoffs(
+    instrument: Instrument, contract: BrokerContract, holidays: Collection[date] = ()
+) -> Cutoffs | None:
     return cutoffs(
         contract.expires_on,
         contract.first_notice_on,
         is_delivered=instrument.settlement == "delivery",
         opening_days=instrument.opening_days,
         flat_days=instrument.flat_days,
+        holidays=holidays,
     )
 
 
 def before_cutoff(instrument: Instrument, contract: BrokerContract, now: datetime) -> bool | None:
     """Tell whether a contract may still be opened as far as its dates go, None where they are not told."""
+    today, by_week_days = trade_date(now), _cutoffs(instrument, contract)
+    if by_week_days is None or today < by_week_days.no_openings_from - FAR_OFF:
+        return None if by_week_days is None else True
     found = cutoffs_of(instrument, contract)
-    return None if found is None else trade_date(now) < found.no_openings_from
+    return None if found is None else today < found.no_openings_from

@@ -1,13 +1,14 @@
 """Keeps the stop at the broker as large as the position: put back once, else the position is closed."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 import structlog
 
 from strategy.brackets import Bracket
-from strategy.types import Direction
+from strategy.types import Direction, Memory, StandDown
 from tradedesk.models import (
     Bot,
     Incident,
@@ -39,23 +40,21 @@ AGAIN = "td-again-"
 def keep(desk: Desk, link: Link, bot: Bot, view: BrokerView, standing: list[Leg]) -> None:
     """Bring the stop in step with a position that is booked as it is held, from the bot's seat.
 
-    `standing` are the legs that may still fill, looked at before the view. Legs of a flat bot are cancelled.
+    `standing` are the legs that may still fill, looked at before the view. Those of a flat bot are put away.
     While trading is halted or the market closed nothing is placed or closed; the incident tells. Raises
     BrokerError.
     """
     held = next(iter(view.holdings), None)
-    if held is None:
-        for leg, _ in standing:
-            legs.cancel(link, leg, desk.deadline(READ_TIMEOUT_S))
-    if held is None or not bot.has_stop or _protects(standing, held):
-        reason = "The stop fits the position." if held else "The position is closed."
-        incidents.close_by_subject(IncidentKind.STOP_MISSING, bot.slug, now=desk.now(), reason=reason)
-        return
-    if any(order is None for _, order in standing):
-        # One of these may be the stop whose answer was lost: looking at it again tells.
-        return
+    if held is None and any(order is not None for _, order in standing):
+        with suppress(Busy):
+            legs.clear(desk, link, bot, desk.deadline(READ_TIMEOUT_S))
     now = desk.now()
-    _open_incident(bot, standing, held, now)
+    is_missing = watch(bot, held, standing, now)
+    if held is None:
+        return
+    if not is_missing:
+        legs.close_incident(bot, now, reason="Nothing waits for it any more.")
+        return
     if records_of(bot).mode is TradingMode.HALTED or market_of(bot, now).is_open is False:
         return
     try:
@@ -65,10 +64,24 @@ def keep(desk: Desk, link: Link, bot: Bot, view: BrokerView, standing: list[Leg]
         log.info("protection.put_off", bot=bot.slug, why=repr(change))
 
 
+def watch(bot: Bot, held: Holding | None, standing: list[Leg], now: datetime) -> bool:
+    """Keep the incident about the stop in step with what is held, and tell whether the stop is missing."""
+    if held is None or not bot.has_stop or _protects(standing, held):
+        reason = "The stop fits the position." if held else "The position is closed."
+        incidents.close_by_subject(IncidentKind.STOP_MISSING, bot.slug, now=now, reason=reason)
+        return False
+    if any(order is None for _, order in standing):
+        # One of these may be the stop whose answer was lost: looking at it again tells.
+        return False
+    _open_incident(bot, standing, held, now)
+    return True
+
+
 def _mend(desk: Desk, link: Link, bot: Bot, held: Holding) -> None:
     """Put the stop back, once for a position, else close it; nothing where the position moved meanwhile.
 
-    Raises BrokerError; Busy and Stale where nothing was sent.
+    A position on the other side than the last opening was brought about by orders that were to close: it is
+    closed at once. Raises BrokerError; Busy and Stale where nothing was sent.
     """
     legs.clear(desk, link, bot, desk.deadline(READ_TIMEOUT_S))
     before, records = stored(bot.id), records_of(bot)
@@ -76,10 +89,13 @@ def _mend(desk: Desk, link: Link, bot: Bot, held: Holding) -> None:
     if records.mode is TradingMode.HALTED or not _is_still_held(view, before, held):
         return
     prices = brackets.bracket_of(bot, held.average_price, Direction.of(held.quantity))
-    if prices is None or _was_put_back(bot):
+    adopted_at = _adopted_at(before.memory)
+    entry = _entry(bot, adopted_at)
+    was_opened = entry is None or entry.side != _closing_side(held)
+    if prices is None or not was_opened or _was_put_back(bot, entry, adopted_at):
         _close(desk, link, bot, before, held, records)
     else:
-        _put_back(desk, link, bot, before, held, prices, records)
+        _put_back(desk, link, bot, before, entry, held, prices, records)
 
 
 def _is_still_held(view: BrokerView, before: Snapshot, held: Holding) -> bool:
@@ -118,28 +134,45 @@ def _open_incident(bot: Bot, standing: list[Leg], held: Holding, now: datetime) 
     )
 
 
-def _was_put_back(bot: Bot) -> bool:
+def _was_put_back(bot: Bot, entry: Order | None, adopted_at: datetime) -> bool:
     """Tell whether the stop of this position was put back before."""
-    stops = Order.objects.filter(bot=bot, entry=_entry(bot), purpose=OrderPurpose.STOP)
+    stops = Order.objects.filter(bot=bot, entry=entry, purpose=OrderPurpose.STOP, created_at__gte=adopted_at)
     tried = stops.filter(client_order_id__startswith=AGAIN).exclude(status=OrderStatus.DENIED)
     return tried.exists()
 
 
-def _entry(bot: Bot) -> Order | None:
-    """Return the last opening of the bot that filled; None where it never opened."""
+def _adopted_at(memory: Memory) -> datetime:
+    """Return when a person last let the bot adopt a position, the beginning of time if never."""
+    adoptions = (
+        entry.effective_at
+        for entry in memory.entries
+        if isinstance(entry, StandDown) and entry.reason == Reason.ADOPTED
+    )
+    return max(adoptions, default=datetime.min.replace(tzinfo=UTC))
+
+
+def _entry(bot: Bot, adopted_at: datetime) -> Order | None:
+    """Return the last opening of the bot that filled since; None where there is none."""
     openings = Order.objects.filter(bot=bot, purpose__in=(OrderPurpose.OPEN, OrderPurpose.REVERSE))
-    return openings.exclude(filled_quantity=0).first()
+    return openings.filter(created_at__gte=adopted_at).exclude(filled_quantity=0).first()
 
 
 def _put_back(
-    desk: Desk, link: Link, bot: Bot, before: Snapshot, held: Holding, prices: Bracket, records: Records
+    desk: Desk,
+    link: Link,
+    bot: Bot,
+    before: Snapshot,
+    entry: Order | None,
+    held: Holding,
+    prices: Bracket,
+    records: Records,
 ) -> None:
     """Send a stop for what is held, and a target if the bot has one; the fill of one cancels the other."""
     claimed, now = desk.monotonic(), desk.now()
     stop, *target = brackets.legs_for(
         bot,
         prices,
-        entry=_entry(bot),
+        entry=entry,
         contract=held.contract.name,
         held=held.quantity,
         name=f"{AGAIN}{new_id().hex}",

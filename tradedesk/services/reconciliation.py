@@ -6,7 +6,17 @@ from typing import Any
 from django.db import transaction
 
 from broker.base import BrokerContract, BrokerPosition
-from tradedesk.models import Account, Bot, Cause, Incident, IncidentKind, Order, TradingMode, TradingState
+from tradedesk.models import (
+    Account,
+    Bot,
+    Cause,
+    Incident,
+    IncidentKind,
+    Order,
+    OrderStatus,
+    TradingMode,
+    TradingState,
+)
 from tradedesk.services import booking, cash, incidents, legs, positions, protection, runaway
 from tradedesk.services.desk import READ_TIMEOUT_S, Desk, Link
 from tradedesk.services.positions import BrokerView
@@ -40,8 +50,9 @@ def reconcile(desk: Desk, accounts: Iterable[Account]) -> Reconciled:
     found = Reconciled()
     for account in accounts:
         link = desk.link(account, timeout_s=READ_TIMEOUT_S)
-        found.differences.extend(_compare(desk, link, account))
+        # Before the account counts as reconciled: where the orders cannot be read, it does not.
         runaway.watch(desk, link, account)
+        found.differences.extend(_compare(desk, link, account))
         cash.watch(desk, link, account)
         found.incidents.extend(Incident.objects.filter(account=account, closed_at=None))
     return found
@@ -83,15 +94,22 @@ def _look_at(desk: Desk, link: Link, bot: Bot) -> _Look:
 
     From the bot's seat, so that no order of the desk moves the position meanwhile. Fills of its stop are
     booked first; a stop that does not fit is mended where the position does. A bot with an order whose
-    end is not known is left alone: the order may explain any difference. Raises Busy.
+    end is not known is left alone: the order may explain any difference. While its orders only wait, a
+    missing stop is told. Raises Busy.
     """
     with seat(bot.id, wait_s=SEAT_WAIT_S, sleep=desk.sleep) as taken:
-        if Order.objects.unfinished().filter(bot=bot).exists():
+        unfinished = Order.objects.unfinished().filter(bot=bot)
+        is_settled = not unfinished.exists()
+        if not is_settled and unfinished.exclude(status=OrderStatus.PENDING).exists():
             return _Look(is_settled=False)
         standing = legs.settle(desk, link, bot, desk.deadline(READ_TIMEOUT_S))
         taken.snapshot = stored(bot.id)
         view = positions.view_of(link, bot.instrument, desk.deadline(READ_TIMEOUT_S))
         found = _mismatch(bot, taken.snapshot, view)
+        if not is_settled:
+            if found is None:
+                protection.watch(bot, next(iter(view.holdings), None), standing, desk.now())
+            return _Look(is_settled=False)
         # A leg of a position that somebody closed would open another one.
         is_gone = found is not None and not view.holdings and _identity(found) in bot.account.differences
         if found is None or is_gone:

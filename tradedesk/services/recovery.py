@@ -1,25 +1,23 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 
 import structlog
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError
 from django.db.models import Exists, OuterRef
 
 from broker.base import BrokerError
 from tradedesk.models import Account, Alert, AlertOutcome, Bot, Decision, Order, OrderStatus
-from tradedesk.services import legs, orders, owed_closings, positions, trading
+from tradedesk.services import legs, orders, positions, trading
 from tradedesk.services.desk import ANSWER_WITHIN_S, READ_TIMEOUT_S, SUBMIT_TIMEOUT_S, Desk, Link
+from tradedesk.services.in_flight import LEFT_BEHIND_AFTER, may_be_in_flight, recently
 from tradedesk.services.late_orders import send_late
 from tradedesk.services.positions import BrokerView
 from tradedesk.services.rounds import reconcile_each
-from tradedesk.services.settling import AT_WORK, book, call_off, opens_elsewhere
+from tradedesk.services.settling import AT_WORK, book_with_closing, call_off, opens_elsewhere
 from tradedesk.stores.positions import Busy, Seat, Unreadable, seat, stored
 
 log = structlog.get_logger(__name__)
 
-# A request is over by then; what it left behind is nobody's.
-LEFT_BEHIND_AFTER = timedelta(seconds=5)
 ASK_AGAIN_AFTER_S = (1.0, 5.0, 15.0, 45.0)
 SEAT_WAIT_S = 5.0
 
@@ -67,20 +65,20 @@ def _unreconciled(desk: Desk) -> list[Account]:
     return [account for account in accounts if not desk.is_reconciled(account)]
 
 
-def settle(desk: Desk, link: Link, order: Order) -> Order:
+def settle(desk: Desk, link: Link, order: Order, *, wait_s: float = SEAT_WAIT_S) -> Order:
     """Ask the broker about one order and book the answer on the order, its fills and its bot.
 
     A closing that the order leaves to be sent goes at once. Raises BrokerError when the broker does not
-    answer, Busy when the bot is being worked on.
+    answer, Busy when the bot is being worked on for longer than `wait_s` seconds.
     """
     if order.bot is None:
         orders.record(order, _ask(desk, link, order), None, desk.now())
         return order
-    with seat(order.bot.id, wait_s=SEAT_WAIT_S, sleep=desk.sleep) as taken:
+    with seat(order.bot.id, wait_s=wait_s, sleep=desk.sleep) as taken:
         order.refresh_from_db()
         if order.settled_at is not None:
             return order
-        if may_be_on_its_way(desk, order):
+        if may_be_in_flight(order, desk.now()):
             raise Busy
         if order.is_leg:
             legs.settle(desk, link, order.bot, desk.deadline(READ_TIMEOUT_S))
@@ -106,10 +104,7 @@ def _settle(desk: Desk, link: Link, order: Order, bot: Bot, taken: Seat) -> Orde
             outcome = call_off(desk, link, order, number, desk.deadline(READ_TIMEOUT_S))
     if outcome.fills:
         view = _view(desk, link, bot)
-    with transaction.atomic():
-        after = book(desk, order, bot, outcome, view)
-        closing = owed_closings.put_down(order, after, desk.now())
-    taken.snapshot = after
+    taken.snapshot, closing = book_with_closing(desk, order, bot, outcome, view)
     return closing
 
 
@@ -117,25 +112,10 @@ def _view(desk: Desk, link: Link, bot: Bot) -> BrokerView:
     return positions.view_of(link, bot.instrument, desk.deadline(READ_TIMEOUT_S))
 
 
-def may_be_on_its_way(desk: Desk, order: Order) -> bool:
-    """Tell whether another process may be sending the order at this moment, late perhaps."""
-    if order.status != OrderStatus.SENT or order.sent_at is None:
-        return False
-    return abs(desk.now() - order.sent_at) < LEFT_BEHIND_AFTER
-
-
-def lately(now: datetime) -> tuple[datetime, datetime]:
-    """Return from when to when something was written that may be a request's still.
-
-    What lies further in the future was written by a clock that was set back since, and is left behind too.
-    """
-    return now - LEFT_BEHIND_AFTER, now + LEFT_BEHIND_AFTER
-
-
 def _orders(desk: Desk) -> Iterator[Row]:
     left = (
         Order.objects.unfinished()
-        .exclude(created_at__range=lately(desk.now()))
+        .exclude(created_at__range=recently(desk.now()))
         .select_related("account", "bot__account", "bot__instrument", "bot__strategy", "decision__alert")
         .order_by("id")
     )
@@ -152,7 +132,7 @@ def _orders(desk: Desk) -> Iterator[Row]:
 
 def _legs(desk: Desk) -> Iterator[Row]:
     """Book what became of stops and targets that the broker does not list as working any more."""
-    left = Order.objects.open_legs().filter(created_at__lt=desk.now() - LEFT_BEHIND_AFTER)
+    left = Order.objects.open_legs().exclude(created_at__range=recently(desk.now()))
     bots = Bot.objects.filter(pk__in=left.values("bot"))
     for bot in bots.select_related("account", "instrument", "strategy__instrument"):
         try:
@@ -212,7 +192,7 @@ def _alerts(desk: Desk) -> Iterator[Row]:
             strategy=bot.strategy,
             outcome=AlertOutcome.ACCEPTED,
             received_at__gte=since,
-        ).exclude(received_at__range=lately(now))
+        ).exclude(received_at__range=recently(now))
         for alert in left.order_by("received_at"):
             result = trading.decide(desk, alert, bot, desk.deadline(ANSWER_WITHIN_S))
             outcome = (
@@ -224,20 +204,22 @@ def _alerts(desk: Desk) -> Iterator[Row]:
 def settle_account(desk: Desk, link: Link, account: Account, *, within_s: float = float("inf")) -> None:
     """Ask about every order of an account whose end is not known, as far as the broker answers.
 
-    None is begun after `within_s` seconds.
+    None is begun, and no busy bot waited for, after `within_s` seconds.
     """
     deadline = desk.deadline(within_s)
     left = Order.objects.unfinished().filter(account=account).exclude(status=OrderStatus.PENDING)
-    left = left.exclude(status=OrderStatus.SENT, sent_at__range=lately(desk.now()))
+    left = left.exclude(status=OrderStatus.SENT, sent_at__range=recently(desk.now()))
     for order in left.select_related("bot__account", "bot__instrument", "decision__alert"):
         if not deadline.left_s():
             return
         try:
-            settle(desk, link, order)
+            settle(desk, link, order, wait_s=deadline.left_s(SEAT_WAIT_S))
         except (BrokerError, Busy, Unreadable, DatabaseError) as error:
             log.warning("recovery.order", order=str(order.id), error=repr(error))
     for bot in Bot.objects.filter(account=account).select_related("account", "instrument"):
+        if not deadline.left_s():
+            return
         try:
-            legs.settle_ended(desk, link, bot)
+            legs.settle_ended(desk, link, bot, wait_s=deadline.left_s(SEAT_WAIT_S))
         except (BrokerError, Busy, Unreadable, DatabaseError) as error:
             log.warning("recovery.legs", bot=bot.slug, error=repr(error))

@@ -1,20 +1,22 @@
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import structlog
+from django.db import transaction
 
 from broker.base import BrokerError
 from strategy import gate
-from strategy.machine import newest_event, remember
-from strategy.types import Direction, StandDown
+from strategy.types import Direction
 from tradedesk.models import Bot, Incident, IncidentKind, Order, OrderPurpose, OrderSide, OrderStatus, Reason
-from tradedesk.models.ids import new_id
 from tradedesk.services import booking, incidents, legs, orders, positions
 from tradedesk.services.audit import note
 from tradedesk.services.choosing import facts_for
 from tradedesk.services.desk import READ_TIMEOUT_S, SUBMIT_TIMEOUT_S, Desk, Link
-from tradedesk.services.positions import BrokerView
+from tradedesk.services.owed_closings import put_down
+from tradedesk.services.positions import BrokerView, Holding
 from tradedesk.services.records import Records, records_of
 from tradedesk.services.recovery import settle
+from tradedesk.services.roll_openings import opening_after, waiting_for
 from tradedesk.services.rolls import due_of
 from tradedesk.services.settling import book
 from tradedesk.stores.positions import Busy, Seat, Snapshot, seat, stored
@@ -25,7 +27,6 @@ log = structlog.get_logger(__name__)
 SEAT_WAIT_S = 5.0
 CONFIRM_WITHIN_S, LOOK_EVERY_S = 5.0, 0.25
 CAME_TO_NOTHING = (OrderStatus.REJECTED, OrderStatus.CANCELLED, OrderStatus.DENIED, OrderStatus.LOST)
-CLOSE, OPEN = "close", "open"
 
 
 class CannotRoll(Exception):
@@ -35,59 +36,55 @@ class CannotRoll(Exception):
 def roll(desk: Desk, incident: Incident, *, reason: str, by: str, source_address: str = "") -> Order:
     """Close the month that an incident is about and open as much in the month that the desk trades.
 
-    Two orders through the gate, the second only once the broker confirmed the first. Nothing is closed where
-    the opening would be refused. What was closed and could not be opened leaves the bot flat until the next
-    colour change. Returns the opening. Asked again after a crash, it goes on where it stopped. Raises
-    CannotRoll, BrokerError, Busy.
+    Two orders through the gate, both written before the first is sent; the second goes only once the broker
+    confirmed the first. Nothing is closed where the opening would be refused. After a crash in between the
+    opening goes by itself while young, and what was closed and not opened leaves the bot flat until the next
+    colour change, with an incident. Returns the opening; asked again, the same. Raises CannotRoll,
+    BrokerError, Busy.
     """
     bot = incident.bot
     if incident.kind != IncidentKind.ROLL_DUE or bot is None or incident.closed_at is not None:
         raise CannotRoll("There is no position to roll.")
     note(by, "roll", f"bot {bot}", {"incident": str(incident.id)}, reason, source_address, desk.now())
-    the_roll = _Roll(desk, desk.link(bot.account, timeout_s=READ_TIMEOUT_S).for_orders(), bot, incident)
-    the_roll.close()
-    opening = the_roll.open()
+    link = desk.link(bot.account, timeout_s=READ_TIMEOUT_S).for_orders()
+    opening = _open_after(desk, link, _Roll(desk, link, bot, incident).close())
     if opening.status == OrderStatus.FILLED:
         incidents.close(incident, now=desk.now(), reason=reason, by=by)
     return opening
 
 
+def _open_after(desk: Desk, link: Link, closing: Order) -> Order:
+    """Send the opening that waits for a closing, unless that was done, and return it. Raises CannotRoll."""
+    opening = opening_after(closing)
+    if opening is not None and opening.status == OrderStatus.PENDING:
+        settle(desk, link, opening)
+    if opening is None or opening.status in CAME_TO_NOTHING:
+        why = f"{opening.status}. {opening.note}" if opening else "missing."
+        raise CannotRoll(f"The old month is closed; the opening is {why}")
+    return opening
+
+
 @dataclass
 class _Roll:
-    """One bot's move to another month. Its orders have ids made of the incident's."""
+    """The closing of one bot's old month, with the opening that waits for it. Its ids are the incident's."""
 
     desk: Desk
     link: Link
     bot: Bot
     incident: Incident
 
-    def close(self) -> None:
-        """Close the old month, unless that was done, and see it confirmed. Raises CannotRoll."""
-        tries = self._tries(CLOSE)
+    def close(self) -> Order:
+        """Close the old month, unless that was done, and return the order that did. Raises CannotRoll."""
+        tries = self._tries()
         if not tries or tries[-1].status in CAME_TO_NOTHING:
             with seat(self.bot.id, wait_s=SEAT_WAIT_S, sleep=self.desk.sleep) as taken:
-                tries.append(self._send_closing(taken, len(tries)))
+                tries.append(self._send_closing(taken, tries))
         order = self._confirmed(tries[-1])
         if order.status != OrderStatus.FILLED:
             raise CannotRoll(f"Nothing was opened: the closing order is {order.status}. {order.note}".strip())
-
-    def open(self) -> Order:
-        """Open as many contracts as were closed, once, and return the order. Raises CannotRoll."""
-        quantity = -sum(
-            order.filled_quantity if order.side == OrderSide.BUY else -order.filled_quantity
-            for order in self._tries(CLOSE)
-        )
-        tries = self._tries(OPEN)
-        if any(order.status not in CAME_TO_NOTHING for order in tries):
-            raise CannotRoll("The position was rolled before.")
-        with seat(self.bot.id, wait_s=SEAT_WAIT_S, sleep=self.desk.sleep) as taken:
-            order = self._send_opening(taken, quantity, len(tries))
-            if order.status in CAME_TO_NOTHING:
-                self._stand_down(taken)
-                raise CannotRoll(f"The old month is closed; the opening is {order.status}. {order.note}")
         return order
 
-    def _send_closing(self, taken: Seat, attempt: int) -> Order:
+    def _send_closing(self, taken: Seat, tries: list[Order]) -> Order:
         snapshot, view, records = self._look(taken)
         due = due_of(self.desk, self.link, self.bot)
         if len(due) != 1 or len(view.holdings) != 1:
@@ -97,7 +94,9 @@ class _Roll:
             raise CannotRoll("There is no other month to trade: pin it on the instrument.")
         if snapshot.state.position is not Direction.of(held.quantity):
             raise CannotRoll("The strategy has left the position: flatten the bot instead.")
-        if refusal := self._refusal_of_opening(snapshot, replace(view, holdings=()), records, held.quantity):
+        # What an earlier try closed before it was cancelled is rolled as well.
+        quantity = held.quantity - sum(order.signed_filled for order in tries)
+        if refusal := self._refusal_of_opening(snapshot, replace(view, holdings=()), records, quantity):
             raise CannotRoll(f"Nothing was closed, for the opening would be refused: {refusal}")
         facts = facts_for(
             self.desk, None, self.bot, snapshot, snapshot.memory, view, records, self.desk.now()
@@ -106,9 +105,13 @@ class _Roll:
         if found:
             raise CannotRoll(f"Nothing was closed: {Reason(found.code).label} {found.figures}")
         if self._put_legs_away():
-            return self._send_closing(taken, attempt)
-        purpose = OrderPurpose.CLOSE
-        return self._send(taken, view, records, purpose, held.contract.name, -held.quantity, attempt)
+            return self._send_closing(taken, tries)
+        now = self.desk.now()
+        closing = self._closing_of(held, len(tries), now)
+        opening = waiting_for(closing, view.to_trade.name, quantity, now)
+        # Ids of one millisecond are in no order, and whoever goes through them closes first.
+        closing.id, opening.id = sorted((closing.id, opening.id))
+        return self._send(taken, records, closing, opening)
 
     def _put_legs_away(self) -> bool:
         """Cancel the stop and target of the old month; return whether there were any. Raises CannotRoll."""
@@ -116,17 +119,6 @@ class _Roll:
             return legs.clear(self.desk, self.link, self.bot, self.desk.deadline(READ_TIMEOUT_S))
         except (BrokerError, Busy):
             raise CannotRoll("Nothing was closed: the stop of the old month is not over yet.") from None
-
-    def _send_opening(self, taken: Seat, quantity: int, attempt: int) -> Order:
-        snapshot, view, records = self._look(taken)
-        if view.holdings or snapshot.state.position is not Direction.of(quantity):
-            raise CannotRoll("The old month is closed, and nothing was opened: the bot traded meanwhile.")
-        refusal = self._refusal_of_opening(snapshot, view, records, quantity)
-        if refusal or view.to_trade is None:
-            self._stand_down(taken)
-            raise CannotRoll(f"The old month is closed, and nothing was opened: {refusal}")
-        contract = view.to_trade.name
-        return self._send(taken, view, records, OrderPurpose.OPEN, contract, quantity, attempt)
 
     def _look(self, taken: Seat) -> tuple[Snapshot, BrokerView, Records]:
         taken.snapshot, records = stored(self.bot.id), records_of(self.bot)
@@ -146,53 +138,49 @@ class _Roll:
         refusal = gate.refusal(checks)
         return f"{Reason(refusal.code).label} {refusal.figures}" if refusal else ""
 
-    def _send(
-        self,
-        taken: Seat,
-        view: BrokerView,
-        records: Records,
-        purpose: OrderPurpose,
-        contract: str,
-        quantity: int,
-        attempt: int,
-    ) -> Order:
-        """Commit the intent, send it once, and book what is known of it."""
-        claimed, now, before = self.desk.monotonic(), self.desk.now(), taken.snapshot
-        order = Order(
-            id=new_id(),
+    def _closing_of(self, held: Holding, attempt: int, now: datetime) -> Order:
+        identity = orders.client_order_id(self.bot.id, self._key, attempt)
+        return Order(
             account=self.bot.account,
             bot=self.bot,
-            purpose=purpose,
-            contract=contract,
-            side=OrderSide.BUY if quantity > 0 else OrderSide.SELL,
-            quantity=abs(quantity),
-            client_order_id=self._client_order_id(OPEN if purpose == OrderPurpose.OPEN else CLOSE, attempt),
+            purpose=OrderPurpose.CLOSE,
+            contract=held.contract.name,
+            side=OrderSide.SELL if held.quantity > 0 else OrderSide.BUY,
+            quantity=abs(held.quantity),
+            client_order_id=identity,
             status=OrderStatus.SENT,
-            position_before=view.quantity_in(contract),
+            position_before=held.quantity,
             created_at=now,
             sent_at=now,
         )
-        after = before.changed(now)
+
+    def _send(self, taken: Seat, records: Records, closing: Order, opening: Order) -> Order:
+        """Commit both intents, send the closing once, and book what is known of it."""
+        claimed, before = self.desk.monotonic(), taken.snapshot
+        after = before.changed(self.desk.now())
         try:
-            booking.write(self.bot, before, after, None, order, records)
+            booking.write(self.bot, before, after, None, closing, records, [opening])
         except Stale:
             raise CannotRoll("The bot changed meanwhile. Nothing was sent.") from None
         taken.snapshot = after
         outcome = orders.send(
-            self.desk, self.link, order, None, claimed, self.desk.deadline(SUBMIT_TIMEOUT_S)
+            self.desk, self.link, closing, None, claimed, self.desk.deadline(SUBMIT_TIMEOUT_S)
         )
         if outcome.status is OrderStatus.PENDING:
-            # A roll is never sent late: its person would not expect it any more.
+            # The closing of a roll is never sent late: its person would not expect it any more.
             outcome = replace(outcome, status=OrderStatus.DENIED)
         try:
             deadline = self.desk.deadline(READ_TIMEOUT_S)
             seen = positions.view_of(self.link, self.bot.instrument, deadline) if outcome.fills else None
         except BrokerError as error:
             # The order stays as it was claimed, and recovery asks about it.
-            log.warning("roll.unread", order=str(order.id), error=str(error))
-        else:
-            taken.snapshot = book(self.desk, order, self.bot, outcome, seen)
-        return order
+            log.warning("roll.unread", order=str(closing.id), error=str(error))
+            return closing
+        with transaction.atomic():
+            after = book(self.desk, closing, self.bot, outcome, seen)
+            put_down(closing, after, self.desk.now())
+        taken.snapshot = after
+        return closing
 
     def _confirmed(self, order: Order) -> Order:
         """Return the order once its end is known, or as far as it is known after a few seconds."""
@@ -208,30 +196,15 @@ class _Roll:
                 log.info("roll.not_settled", order=str(order.id), error=repr(error))
         return order
 
-    def _tries(self, part: str) -> list[Order]:
-        """Return the orders that this roll sent for one of its parts, oldest first."""
+    def _tries(self) -> list[Order]:
+        """Return the closings that this roll sent, oldest first."""
         found: list[Order] = []
-        while order := Order.objects.filter(client_order_id=self._client_order_id(part, len(found))).first():
+        while order := Order.objects.filter(
+            client_order_id=orders.client_order_id(self.bot.id, self._key, len(found))
+        ).first():
             found.append(order)
         return found
 
-    def _client_order_id(self, part: str, attempt: int) -> str:
-        return orders.client_order_id(self.bot.id, f"roll|{self.incident.id}|{part}", attempt)
-
-    def _stand_down(self, taken: Seat) -> None:
-        """Let the bot rest until the next colour change: it was closed and not opened again."""
-        while True:
-            before, now = stored(self.bot.id), self.desk.now()
-            newest = newest_event(before.memory)
-            since = max(now, newest.effective_at) if newest else now
-            entry = StandDown(f"roll|{now.isoformat()}", since, None, Reason.CONTRACT_ROLLED.value)
-            memory = remember(before.memory, entry, self.desk.event_window)
-            if memory is None:
-                return
-            try:
-                after = before.changed(now, memory=memory)
-                booking.store(before, after)
-                taken.snapshot = after
-                return
-            except Stale:
-                continue
+    @property
+    def _key(self) -> str:
+        return f"roll|{self.incident.id}|close"

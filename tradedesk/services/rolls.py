@@ -6,7 +6,7 @@ import structlog
 from broker.base import BrokerContract, BrokerError
 from strategy.rolls import trade_date
 from strategy.sessions import session_open
-from tradedesk.models import Account, Bot, IncidentKind, NoticeKind, TradingMode
+from tradedesk.models import Account, Bot, BotState, IncidentKind, NoticeKind, Order, TradingMode
 from tradedesk.services import incidents, positions
 from tradedesk.services.calendars import calendars_of
 from tradedesk.services.desk import READ_TIMEOUT_S, Desk, Link
@@ -69,6 +69,12 @@ def _is_another(held: BrokerContract, to_trade: BrokerContract | None) -> bool:
 def _is_in_order(desk: Desk, bot: Bot, due: list[Due]) -> bool:
     """Keep the incident in step, close what is past its date; return False where that did not work."""
     now = desk.now()
+    if BotState.objects.filter(bot=bot).exclude(quantity=0).exists():
+        reason = "The bot holds a position again."
+        incidents.close_by_subject(IncidentKind.ROLL_HALF_DONE, bot.slug, now=now, reason=reason)
+    if not due and Order.objects.unfinished().filter(bot=bot).exists():
+        # A roll may be on its way; what becomes of it is known when its orders are over.
+        return True
     if not due:
         reason = "Nothing is held in a month to be left."
         incidents.close_by_subject(IncidentKind.ROLL_DUE, bot.slug, now=now, reason=reason)

@@ -25,6 +25,11 @@ class Round:
     def clean(self) -> bool:
         return not self.differences and not self.unread
 
+    @property
+    def silence(self) -> str:
+        """What kept it from looking, in words, each account by its name."""
+        return "; ".join(f"{name}: {str(error) or 'busy'}" for name, error in self.unread.items())
+
 
 def reconcile_each(desk: Desk, accounts: Iterable[Account]) -> Round:
     """Reconcile the accounts one by one: a broker that does not answer holds up its own only."""

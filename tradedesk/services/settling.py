@@ -6,7 +6,8 @@ from django.db import transaction
 from broker.base import BrokerError
 from strategy.types import Direction
 from tradedesk.models import Bot, Order, OrderPurpose, OrderStatus, Reason
-from tradedesk.services import booking, orders, positions
+from tradedesk.services import booking, orders, owed_closings, positions, roll_openings
+from tradedesk.services.choosing import stood_down, stood_down_by
 from tradedesk.services.desk import Deadline, Desk, Link
 from tradedesk.services.positions import BrokerView
 from tradedesk.stores.positions import Snapshot, stored
@@ -82,6 +83,18 @@ def book(
             continue
 
 
+def book_with_closing(
+    desk: Desk, order: Order, bot: Bot, outcome: orders.Outcome, view: BrokerView | None
+) -> tuple[Snapshot, Order | None]:
+    """Book an outcome as `book` does, and in one with it the closing that the order leaves to be sent.
+
+    Returns the bot and that closing, None where there is none or it was written before.
+    """
+    with transaction.atomic():
+        after = book(desk, order, bot, outcome, view)
+        return after, owed_closings.put_down(order, after, desk.now())
+
+
 def _book_once(
     desk: Desk,
     order: Order,
@@ -97,16 +110,29 @@ def _book_once(
     after = before
     if view is not None and new_fills:
         after = after_fills(order, before, view, sum(fill.signed_quantity for fill in new_fills), now)
-    if not is_called_off and _gives_up_target(order, after) and order.decision is not None:
-        is_refused = order.status in booking.REFUSED
-        code = Reason.BROKER_REJECTED if is_refused else Reason.ORDER_UNCONFIRMED
-        after = booking.give_up(before, after, order.decision.alert, code, now)
+    roll_openings.end_with(order, now)
+    if not is_called_off and _gives_up_target(order, after):
+        after = _given_up(order, bot, before, after, now)
     if after is not before:
         booking.store(before, after)
     booking.watch_order(order, bot, now)
     if order.settled_at is not None:
         booking.watch_target(bot, after, now=now, why=order.note or order.status)
     return after
+
+
+def _given_up(order: Order, bot: Bot, before: Snapshot, after: Snapshot, now: datetime) -> Snapshot:
+    """Return the bot with its target given up, as far as the order was one to bring it there."""
+    if order.decision is not None:
+        is_refused = order.status in booking.REFUSED
+        code = Reason.BROKER_REJECTED if is_refused else Reason.ORDER_UNCONFIRMED
+        memory = stood_down(after.memory, order.decision.alert, code)
+    elif roll_openings.is_of_roll(order):
+        roll_openings.note_half_done(order, bot, now)
+        memory = stood_down_by(after.memory, f"roll|{order.id}", Reason.CONTRACT_ROLLED)
+    else:
+        return after
+    return booking.give_up(before, after, memory, now)
 
 
 def after_fills(order: Order, before: Snapshot, view: BrokerView, filled: int, now: datetime) -> Snapshot:

@@ -1,3 +1,4 @@
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from tradedesk.services import booking, incidents, legs, orders, owed_closings, 
 from tradedesk.services.booking import is_left
 from tradedesk.services.choosing import Choice, choose, facts_for, reason_for
 from tradedesk.services.desk import READ_TIMEOUT_S, Deadline, Desk, Link
+from tradedesk.services.in_flight import is_recent, may_be_in_flight
 from tradedesk.services.intents import Intents, intents_of
 from tradedesk.services.late_orders import send_late
 from tradedesk.services.measuring import measure_end
@@ -42,7 +44,6 @@ log = structlog.get_logger(__name__)
 # With less time than this left, an order is not begun: recovery decides the alert instead.
 LEAST_TO_SEND_S = 0.3
 POLL_S = 0.02
-IN_FLIGHT_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -131,28 +132,29 @@ class _Turn:
         memory = None if refusal else remember(known, event, self.desk.event_window)
         if memory is None:
             return self._stand(Choice(refusal or Reason.EVENT_WINDOW))
-        is_held = fold(memory).position is before.held and not self._is_in_doubt(memory)
-        if is_held or self._is_on_its_way(memory) or self._only_tells_the_filter(event, memory):
+        target = fold(memory).position
+        is_held = target is before.held and not self._is_in_doubt(target)
+        if is_held or self._is_on_its_way(target) or self._only_tells_the_filter(event, target):
             return self._stand(Choice(reason_for(before, memory, event), memory))
-        return self._trade(memory)
+        return self._trade(memory, target)
 
-    def _is_in_doubt(self, memory: Memory) -> bool:
+    def _is_in_doubt(self, target: Direction) -> bool:
         """Tell whether the target moved to what is booked while an order may have moved what is held."""
-        has_moved = fold(memory).position is not self.seat.snapshot.state.position
+        has_moved = target is not self.seat.snapshot.state.position
         return has_moved and Order.objects.unfinished().filter(bot=self.bot).exists()
 
-    def _is_on_its_way(self, memory: Memory) -> bool:
+    def _is_on_its_way(self, target: Direction) -> bool:
         """Tell whether an order works already toward a target that the event leaves where it was."""
-        before, target = self.seat.snapshot, fold(memory).position
+        before = self.seat.snapshot
         if target in (Direction.NONE, before.held) or target is not before.state.position:
             return False
         side = OrderSide.BUY if target is Direction.LONG else OrderSide.SELL
         return Order.objects.unfinished().filter(bot=self.bot, side=side).exists()
 
-    def _only_tells_the_filter(self, event: Event, memory: Memory) -> bool:
+    def _only_tells_the_filter(self, event: Event, target: Direction) -> bool:
         """Tell whether the event is a colour of the filter that moves no target: it trades nothing."""
         is_filter = event.indicator is Indicator.FILTER
-        return is_filter and fold(memory).position is self.seat.snapshot.state.position
+        return is_filter and target is self.seat.snapshot.state.position
 
     def _stand(self, choice: Choice) -> Result:
         """Store a decision that sends nothing."""
@@ -164,13 +166,13 @@ class _Turn:
         self.seat.snapshot = after
         return Result(self.bot, decision, self.seat.snapshot)
 
-    def _trade(self, memory: Memory) -> Result:
+    def _trade(self, memory: Memory, target: Direction) -> Result:
         """Bring the position to the target: read the broker, pass the gate, commit the intent, send once."""
-        if fold(memory).position is self.seat.snapshot.held:
+        if target is self.seat.snapshot.held:
             # An order in doubt brought it here, and only the records tell which.
             self.records = records_of(self.bot)
         link, view = self.seen = self.seen or self._look()
-        if link is not None and self._call_off(link, memory):
+        if link is not None and self._call_off(link, target):
             raise Stale
         if link is not None and self.deadline.left_s() < LEAST_TO_SEND_S:
             raise Busy
@@ -183,26 +185,29 @@ class _Turn:
             # An order's own statement checks the records; a refusal has to read them, for it keeps them.
             self.records = records_of(self.bot)
             choice = choose(self.alert, self.bot, memory, before, view, self._read_facts(memory, view))
+        goes = True
         if self.bot.has_stop and link is not None and view is not None:
-            self._put_legs_away(link, view, choice)
-        decision, intents = self._commit(choice, view)
+            goes = self._put_legs_away(link, view, choice)
+        decision, intents = self._commit(choice, view, goes=goes)
         if intents is None or link is None or view is None:
             return Result(self.bot, decision, self.seat.snapshot)
+        if not goes:
+            return Result(self.bot, decision, self.seat.snapshot, intents.opening or intents.first)
         order, along = intents.first, () if intents.opening else intents.legs
         self._send(link, view, order, claimed, was_left=is_left(before), along=along)
         if intents.opening is not None:
-            if order.settled_at is not None:
-                self._send_waiting(link, [intents.opening])
-            return Result(self.bot, decision, self.seat.snapshot, intents.opening)
+            last = self._send_waiting(link, [intents.opening]) if order.settled_at is not None else None
+            return Result(self.bot, decision, self.seat.snapshot, last or intents.opening)
         if choice.others or (order.purpose == OrderPurpose.REVERSE and order.status in booking.REFUSED):
             waiting = decision.orders.filter(status=OrderStatus.PENDING, sent_at=None)
             order = self._send_waiting(link, waiting.order_by("id")) or order
         return Result(self.bot, decision, self.seat.snapshot, order)
 
-    def _put_legs_away(self, link: Link, view: BrokerView, choice: Choice) -> None:
+    def _put_legs_away(self, link: Link, view: BrokerView, choice: Choice) -> bool:
         """Cancel the legs before an order leaves, or book what they filled where the position differs.
 
-        Raises Stale after that, for what is held may have changed; Busy where the broker leaves it open.
+        Raises Stale after that, for what is held may have changed. Returns False where the broker leaves it
+        open: an order then waits for recovery, which sends it when the legs are over.
         """
         before = self.seat.snapshot
         try:
@@ -212,16 +217,24 @@ class _Turn:
                 legs.settle(self.desk, link, self.bot, self.deadline)
                 if stored(self.bot.id).version != before.version:
                     raise Stale
-        except BrokerError as error:
+        except (BrokerError, Busy) as error:
             log.warning("legs.unknown", bot=self.bot.slug, error=str(error))
-            raise Busy from error
+            if not choice.quantity and is_recent(self.alert.received_at, self.desk.now()):
+                # A leg may explain the position: recovery decides the alert, and by then whatever is known.
+                raise Busy from error
+            # The incident that tells of it is among them.
+            records = records_of(self.bot)
+            if records.mode is not self.records.mode:
+                raise Stale from error
+            self.records = records
+            return False
+        return True
 
-    def _call_off(self, link: Link, memory: Memory) -> bool:
+    def _call_off(self, link: Link, target: Direction) -> bool:
         """End what still works toward a side that the strategy leaves; return whether there was anything.
 
         Only then is it known how much there is to close.
         """
-        target = fold(memory).position
         left = [
             order
             for order in self.records.unfinished
@@ -232,15 +245,20 @@ class _Turn:
             settling.end(self.desk, link, order, self.bot, self.deadline)
         return bool(left)
 
-    def _commit(self, choice: Choice, view: BrokerView | None) -> tuple[Decision, Intents | None]:
-        """Write the decision, the bot's next version and its orders, one of them claimed, in one go."""
+    def _commit(
+        self, choice: Choice, view: BrokerView | None, *, goes: bool
+    ) -> tuple[Decision, Intents | None]:
+        """Write the decision, the bot's next version and its orders, one of them claimed if it goes now."""
         before, now = self.seat.snapshot, self.desk.now()
         after = self._after(choice, now)
         decision = self._decision(choice, after, now)
         intents = None
         if choice.quantity and view:
+            sent_at = now if goes else None
             intents = intents_of(
-                choice, view.quantity, lambda half, attempt: self._intent(decision, half, view, attempt, now)
+                choice,
+                view.quantity,
+                lambda half, attempt: self._intent(decision, half, view, attempt, now, sent_at),
             )
         with self._watching(choice, before, after, view, now):
             if intents is None:
@@ -292,7 +310,13 @@ class _Turn:
                 trips.halt_bot(self.bot, choice.trip, now)
 
     def _intent(
-        self, decision: Decision, choice: Choice, view: BrokerView, attempt: int, now: datetime
+        self,
+        decision: Decision,
+        choice: Choice,
+        view: BrokerView,
+        attempt: int,
+        now: datetime,
+        sent_at: datetime | None,
     ) -> Order:
         return Order(
             account=self.bot.account,
@@ -303,10 +327,10 @@ class _Turn:
             side=OrderSide.BUY if choice.quantity > 0 else OrderSide.SELL,
             quantity=abs(choice.quantity),
             client_order_id=orders.client_order_id(self.bot.id, self._key, attempt),
-            status=OrderStatus.SENT,
+            status=OrderStatus.SENT if sent_at else OrderStatus.PENDING,
             position_before=view.quantity_in(choice.contract),
             created_at=now,
-            sent_at=now,
+            sent_at=sent_at,
         )
 
     def _closing_of(self, holding: Holding, decision: Decision, now: datetime) -> Order:
@@ -331,7 +355,7 @@ class _Turn:
 
     def _facts(self, memory: Memory, view: BrokerView | None) -> gate.Facts:
         now = self.desk.now()
-        if any(_may_be_in_flight(order, now) for order in self.records.unfinished):
+        if any(may_be_in_flight(order, now) for order in self.records.unfinished):
             raise InFlight
         return self._read_facts(memory, view)
 
@@ -382,12 +406,13 @@ class _Turn:
                     return
 
     def _send_waiting(self, link: Link, waiting: Iterable[Order]) -> Order | None:
-        """Send orders of this decision that wait; those that time does not suffice for, recovery sends.
+        """Send orders of this decision that wait, and the closing that one of them leaves.
 
-        Returns the last of them.
+        Those that time does not suffice for, recovery sends. Returns the last of them.
         """
-        order = None
-        for order in waiting:
+        order, queue = None, deque(waiting)
+        while queue:
+            order = queue.popleft()
             if self.deadline.left_s() < LEAST_TO_SEND_S:
                 break
             try:
@@ -397,16 +422,12 @@ class _Turn:
                 log.info("order.waits", order=str(order.id), error=str(error))
                 break
             after = view.moved(order.contract, outcome.fills) if outcome.fills else None
-            self.seat.snapshot = settling.book(self.desk, order, self.bot, outcome, after)
+            self.seat.snapshot, closing = settling.book_with_closing(
+                self.desk, order, self.bot, outcome, after
+            )
+            if closing is not None:
+                queue.append(closing)
         return order
-
-
-def _may_be_in_flight(order: Order, now: datetime) -> bool:
-    return (
-        order.status == OrderStatus.SENT
-        and order.sent_at is not None
-        and abs((now - order.sent_at).total_seconds()) < IN_FLIGHT_S
-    )
 
 
 def _note_contradiction(bot: Bot, events: Sequence[Event], now: datetime) -> None:

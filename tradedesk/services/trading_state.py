@@ -41,15 +41,33 @@ def mode_for_claim(account: Account, bot: Bot | None = None) -> TradingMode:
     return strictest([row[0] for row in rows.read(Statement(sql, scopes))], len(scopes))
 
 
+def mode_for_closing(account: Account, bot: Bot, owed_since: datetime) -> TradingMode:
+    """Return the mode that a closing meets which was owed since a moment, locked like `mode_for_claim`.
+
+    A limit that halted the bot itself then or later lets it go: it stops what the bot would do next. A
+    person's halt, and a fault that halts the account, hold everything.
+    """
+    mode = mode_for_claim(account, bot)
+    by_limit = TradingState.objects.filter(bot=bot, mode=TradingMode.HALTED, cause=Cause.LIMIT)
+    if mode is not TradingMode.HALTED or not by_limit.filter(since__gte=owed_since).exists():
+        return mode
+    return max(mode_for_claim(account), TradingMode.REDUCING, key=lambda mode: mode.strictness)
+
+
 def is_halted_since(moment: datetime, account: Account, bot: Bot | None) -> bool:
     """Tell whether a person halted one of the scopes after a moment. Call it after `mode_for_claim`."""
     halted = TradingState.objects.filter(scope__in=scopes_of(account, bot), mode=TradingMode.HALTED)
     return halted.filter(cause=Cause.PERSON, since__gt=moment).exists()
 
 
-def was_halted_since(moment: datetime, account: Account, bot: Bot) -> bool:
-    """Tell whether a halt of a scope around the bot began or ended since then."""
+def was_halted_since(moment: datetime, account: Account, bot: Bot, *, is_closing: bool) -> bool:
+    """Tell whether a halt that holds back an order began or ended since then, in a scope around its bot.
+
+    For a closing it is not one by a limit of the bot itself, as in `mode_for_closing`.
+    """
     changes = TradingStateChange.objects.filter(scope__in=scopes_of(account, bot), created_at__gte=moment)
+    if is_closing:
+        changes = changes.exclude(scope=scopes_of(account, bot)[-1], cause=Cause.LIMIT)
     return changes.filter(Q(old_mode=TradingMode.HALTED) | Q(new_mode=TradingMode.HALTED)).exists()
 
 

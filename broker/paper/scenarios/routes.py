@@ -154,7 +154,10 @@ async def advance_clock(request: web.Request) -> web.Response:
     step = (await _read(request)).get("advance_s")
     if not isinstance(step, int | float) or isinstance(step, bool) or not 0 < step <= LONGEST_STEP_S:
         raise web.HTTPBadRequest(text=f"advance_s must be a number from 0 to {LONGEST_STEP_S}")
-    request.app[CLOCK].advance(timedelta(seconds=step))
+    try:
+        request.app[CLOCK].advance(timedelta(seconds=step))
+    except ValueError as error:
+        raise web.HTTPBadRequest(text=str(error)) from None
     request.app[EXCHANGE].pass_time()
     return reply({"ok": True})
 

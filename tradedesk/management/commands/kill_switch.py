@@ -3,7 +3,6 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from broker.base import BrokerError
 from tradedesk import wiring
 from tradedesk.management import console
 from tradedesk.management.command_help import with_examples
@@ -99,7 +98,7 @@ class Command(BaseCommand):
             console.leave(console.NOT_DONE)
         except kill_switch.LiveLocked:
             raise CommandError(LIVE_LOCKED) from None
-        except BrokerError as error:
+        except kill_switch.NotCompared as error:
             raise CommandError(
                 f"The broker could not be asked, so trading stays off: {error}\nLook with: manage.py doctor"
             ) from None
