@@ -160,7 +160,6 @@ def write_statements() -> None:
     statement.write_statements(wiring.desk())
 
 
-@shared_task
 def measure() -> None:
     """Record the desk's gauges, also while Redis or the database is away: that is one of them."""
     for metric, value in measuring.figures(wiring.desk().now()).items():

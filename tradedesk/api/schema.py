@@ -3,6 +3,7 @@ from typing import Any
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpResponseBase
 from django.urls import reverse
+from drf_spectacular.contrib.knox_auth_token import KnoxTokenScheme
 from drf_spectacular.renderers import (
     OpenApiJsonRenderer,
     OpenApiJsonRenderer2,
@@ -33,6 +34,13 @@ def add_errors(result: dict[str, Any], **_: Any) -> dict[str, Any]:
 def _response(text: str) -> dict[str, Any]:
     schema = {"$ref": "#/components/schemas/Error"}
     return {"description": text, "content": {"application/json": {"schema": schema}}}
+
+
+class ApiTokenScheme(KnoxTokenScheme):  # type: ignore[no-untyped-call]
+    """Tells the document how a program signs in."""
+
+    target_class = "tradedesk.api.auth.ApiToken"
+    name = "token"
 
 
 class Schema(SpectacularAPIView):
