@@ -1,5 +1,6 @@
 """The way of a release, and the way back. Each step is proved by the digest of the code that Lambda runs."""
 
+from botocore.exceptions import BotoCoreError, ClientError
 from lambda_function import CommandFailed, NotReady, Version, newest_of, released_before
 from smoke import Said, ask, wait_until_well
 from stage import Package, Refused, Stage, build_in, say
@@ -26,9 +27,10 @@ def release(stage: Stage, package: Package) -> int:
         _put(stage, package, is_first=before is None)
         _migrate(stage)
         _look(stage, package.build, set(was.failing))
-    except (Unwell, NotReady) as trouble:
+    except (Unwell, NotReady, BotoCoreError, ClientError) as trouble:
+        # Whether a call that AWS did not answer did anything is not known; the code before bears both.
         say(f"NOT WELL: {trouble}")
-        return _undo(stage, package, before, set(was.failing))
+        return _undo(stage, package, before, was)
     say(f"Released: {stage.function.name} runs commit {package.build['commit']}.")
     return DONE
 
@@ -84,7 +86,7 @@ def _look(stage: Stage, build: dict[str, str], excused: set[str]) -> None:
         raise Unwell("; ".join(found))
 
 
-def _undo(stage: Stage, package: Package, before: str | None, excused: set[str]) -> int:
+def _undo(stage: Stage, package: Package, before: str | None, was: Said) -> int:
     """Bring back the code that ran before a release that went wrong."""
     runs = stage.function.digest()
     if runs == before != package.digest:
@@ -96,11 +98,14 @@ def _undo(stage: Stage, package: Package, before: str | None, excused: set[str])
     if runs == before:
         say("The code is what ran before, so to go back would change nothing: look at settings and services.")
         return NEEDS_A_PERSON
+    if was.trouble:
+        say("What ran before did not answer either, so it is not brought back; make rollback would do it.")
+        return NEEDS_A_PERSON
     target = newest_of(stage.function.versions(), before)
     if target is None:
         say("Lambda keeps no version of the code that ran before: deploy its package again.")
         return NEEDS_A_PERSON
-    code = _go_back(stage, target, excused)
+    code = _go_back(stage, target, set(was.failing))
     return ROLLED_BACK if code == DONE else code
 
 

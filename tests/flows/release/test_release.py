@@ -39,6 +39,17 @@ def test_first_release_that_is_not_well_has_nothing_to_go_back_to(stage: Stage, 
     assert stage.commit() == "aaa"
 
 
+def test_release_that_is_not_well_stays_where_nothing_answered_before(stage: Stage, tmp_path: Path) -> None:
+    stage.seed(toy(tmp_path, "aaa", failing={"gateway": "500"}))
+
+    ended = stage.release("deploy", "--package", toy(tmp_path, "bbb", failing=REDIS_AWAY), "--within", "0")
+
+    assert ended.code == 4, ended.said
+    assert "Runs now: nothing that answers (/healthz answered 500)" in ended.said
+    assert "What ran before did not answer either, so it is not brought back" in ended.said
+    assert stage.commit() == "bbb"
+
+
 def test_package_that_runs_already_is_told_and_a_part_that_failed_before_is_excused(
     stage: Stage, tmp_path: Path
 ) -> None:
@@ -65,7 +76,7 @@ def test_update_that_zappa_does_not_begin_leaves_what_runs(stage: Stage, tmp_pat
 
 
 def test_machine_that_the_gateway_refuses_could_not_look_afterwards(stage: Stage, tmp_path: Path) -> None:
-    package = toy(tmp_path, "aaa", failing={"gateway": ""})
+    package = toy(tmp_path, "aaa", failing={"gateway": "403"})
     stage.seed(package, toy(tmp_path, "bbb"), package)
     digests = stage.digests()
 

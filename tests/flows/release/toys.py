@@ -17,7 +17,7 @@ def lambda_handler(event, context):
     if "manage" in event:
         return migrate(event["manage"])
     if "gateway" in FAILING:
-        return {"statusCode": 403, "body": "{}"}
+        return {"statusCode": int(FAILING["gateway"]), "body": "{}"}
     if event["path"] == "/healthz":
         return {"statusCode": 200, "body": "{}"}
     checks = {name: {"ok": False, "detail": why} for name, why in FAILING.items()}
