@@ -204,7 +204,7 @@ def reconcile() -> None:
 
 def wait_for(port: int) -> None:
     """Return once someone listens on a port of this machine."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         connection = HTTPConnection("127.0.0.1", port, timeout=1)
         try:

@@ -8,7 +8,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from tests.flows.packages import PYTHON, packaged
+from tests.flows.packages import PYTHON, packaged, stage_settings
 from tests.flows.processes import ROOT
 
 FINISH = "import sys, lambda_zip, types; lambda_zip.finish(types.SimpleNamespace(zip_path=sys.argv[1]))"
@@ -100,3 +100,35 @@ def test_folder_that_is_not_for_packing_is_refused(tmp_path: Path) -> None:
 
     assert done.returncode == 1
     assert "use make package" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"runtime": "python3.9"}, "The function runs on python3.9 and .venv-lambda has python3."),
+        ({"architecture": "arm64"}, "The function runs on Linux, arm64: pack it on such a machine."),
+    ],
+)
+def test_machine_that_differs_from_lambda_is_refused(
+    tmp_path: Path, changed: dict[str, str], said: str
+) -> None:
+    settings = tmp_path / "settings.json"
+    settings.write_text(json.dumps({"demo": {**stage_settings(), **changed}}))
+
+    done = pack("demo", "--settings", str(settings), "--to", str(tmp_path))
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(said)
+    assert list(tmp_path.iterdir()) == [settings]
+
+
+def test_settings_that_were_not_filled_are_asked_for(tmp_path: Path) -> None:
+    done = pack("demo", "--settings", str(tmp_path / "zappa_settings.demo.json"))
+
+    said = "zappa_settings.demo.json is missing: make zappa-settings STAGE=demo writes it.\n"
+    assert (done.returncode, done.stderr) == (1, said)
+
+
+def pack(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [str(PYTHON), str(ROOT / "scripts" / "package.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
