@@ -44,7 +44,6 @@ variable "name" {
 variable "stage" {
   description = "Second half of every name; the stage in zappa_settings.json."
   type        = string
-  default     = "production"
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9]{1,15}$", var.stage))

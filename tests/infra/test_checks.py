@@ -37,5 +37,5 @@ def test_page_names_outputs_that_exist() -> None:
         r"^\| `[^|]*\| `(\w+)` \|$", (INFRA.parent / "docs" / "aws.md").read_text(), re.MULTILINE
     )
 
-    assert len(table) == 8
+    assert len(table) == 9
     assert set(table) <= parse(read()).outputs.keys()

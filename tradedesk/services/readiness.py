@@ -1,14 +1,12 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 
-from django.db import DatabaseError, connection
-from django.db.migrations.loader import MigrationLoader
-from django.db.migrations.recorder import MigrationRecorder
+from django.db import DatabaseError
 
 from broker.base import BrokerAuthFailed, BrokerError, BrokerNotReached, BrokerRefused, BrokerThrottled
 from tradedesk.models import Account
+from tradedesk.services import versions
 from tradedesk.services.desk import Desk
 from tradedesk.stores import redis
 from tradedesk.stores.redis import RedisUnavailable
@@ -32,7 +30,8 @@ def checks(desk: Desk) -> list[Check]:
     The brokers are asked at the same time, each for a second at most; one that is well not again for five.
     """
     try:
-        accounts = list(Account.objects.filter(enabled=True)) if _is_migrated() else None
+        is_migrated = not versions.missing_migrations()
+        accounts = list(Account.objects.filter(enabled=True)) if is_migrated else None
     except DatabaseError:
         return [Check("database", False, "The database does not answer; check DATABASE_URL."), _redis()]
     if accounts is None:
@@ -53,15 +52,6 @@ def _redis() -> Check:
     except RedisUnavailable:
         return Check("redis", False, "Redis does not answer; check REDIS_URL. The desk works on, slower.")
     return Check("redis", True)
-
-
-def _is_migrated() -> bool:
-    return _migrations() <= MigrationRecorder(connection).applied_migrations().keys()
-
-
-@cache
-def _migrations() -> frozenset[tuple[str, str]]:
-    return frozenset(MigrationLoader(None).disk_migrations)
 
 
 _sessions_known: dict[str, tuple[float, Check]] = {}
