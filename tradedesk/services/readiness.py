@@ -3,6 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 
+from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
@@ -10,7 +11,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from broker.base import BrokerAuthFailed, BrokerError, BrokerNotReached, BrokerRefused, BrokerThrottled
 from tradedesk.models import Account
 from tradedesk.services.desk import Desk
-from tradedesk.stores import redis
+from tradedesk.stores import lease, redis
 from tradedesk.stores.redis import RedisUnavailable
 
 TIMEOUT_S = 1.0
@@ -42,6 +43,7 @@ def checks(desk: Desk) -> list[Check]:
         Check("database", True),
         Check("migrations", True),
         _redis(),
+        *_lease(),
         *_sessions(desk, accounts),
         *(_reconciled(desk, account) for account in accounts),
     ]
@@ -53,6 +55,15 @@ def _redis() -> Check:
     except RedisUnavailable:
         return Check("redis", False, "Redis does not answer; check REDIS_URL. The desk works on, slower.")
     return Check("redis", True)
+
+
+def _lease() -> list[Check]:
+    """Return whether this region may send; nothing where there is one region. Alerts are routed by it."""
+    try:
+        lease.require()
+    except lease.NotHeld as missing:
+        return [Check("lease", False, f"It waits: {missing}.")]
+    return [Check("lease", True)] if settings.DESK_REGION else []
 
 
 def _is_migrated() -> bool:
