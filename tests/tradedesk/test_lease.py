@@ -20,13 +20,14 @@ from tests.posting import Teller
 from tests.telling import BLUE, DOWN, LEFT_BEHIND_S, RED, said
 from tests.waiting import until
 from tradedesk import checks, tasks
-from tradedesk.models import AuditEntry, Bot, Decision, Lease, Order, RunningProcess, TaskRun
+from tradedesk.models import AuditEntry, Bot, Decision, Lease, Order, RunningProcess, TaskRun, TradingMode
 from tradedesk.services import leasing, readiness, starting, versions
 from tradedesk.services.desk import Desk
 from tradedesk.services.flatten import flatten
 from tradedesk.services.leasing import HeldElsewhere, NoRegion, Standing
 from tradedesk.services.reconciliation import reconcile
 from tradedesk.services.recovery import recover
+from tradedesk.services.trading_state import mode_for_claim
 from tradedesk.stores import lease
 
 EAST, WEST = "us-east-1", "us-west-2"
@@ -153,16 +154,28 @@ def test_region_that_waits_stores_alerts_and_the_other_decides_them(
     assert Decision.objects.count() == 2
 
 
-def test_region_that_waits_takes_no_trade_from_a_bot_by_refusing_it(
-    tell: Teller, broker: FakeBroker, take: Callable[[str], Standing], enter: Callable[[str], None], bot: Bot
+def test_region_that_waits_does_not_even_decide_to_do_nothing(
+    tell: Teller, take: Callable[[str], Standing], enter: Callable[[str], None]
 ) -> None:
+    """A refusal would stand the bot down, though the other region could trade."""
     take(EAST)
-    bot.account.reconciled_at = None
-    bot.account.save()
+    tell(BLUE)
     enter(WEST)
 
-    assert said(tell(BLUE)) == NOT_REACHED
-    assert Decision.objects.count() == 0
+    assert said(tell(BLUE, 20)) == NOT_REACHED
+    assert Decision.objects.count() == 1
+
+
+def test_claim_for_an_order_that_waited_asks_for_the_lease(
+    desk: Desk, bot: Bot, take: Callable[[str], Standing], enter: Callable[[str], None]
+) -> None:
+    take(EAST)
+    assert mode_for_claim(bot.account, bot) is TradingMode.ACTIVE
+
+    enter(WEST)
+
+    with pytest.raises(lease.NotHeld):
+        mode_for_claim(bot.account, bot)
 
 
 @pytest.mark.parametrize(("left_s", "reason"), [(0, "NOT_REACHED"), (6.5, "NOT_REACHED"), (60, "TREND_BLUE")])
@@ -205,6 +218,7 @@ def test_nothing_that_could_reach_the_broker_leaves_a_region_that_waits(
     broker.fail("submit", BrokerThrottled(1.0))
     assert tell(DOWN, 20).decision["order"]["status"] == "pending"
     broker.submits.clear()
+    entry = broker.place_foreign_order()
     clock.advance(LEFT_BEHIND_S)
     enter(WEST)
 
@@ -220,6 +234,7 @@ def test_nothing_that_could_reach_the_broker_leaves_a_region_that_waits(
     assert (broker.submits, broker.calls["cancel"], broker.held()) == ([], 0, 1)
 
     enter(EAST)
+    broker.cancel(entry, timeout_s=1)
     recover(desk)
 
     assert broker.held() == 0
