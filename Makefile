@@ -49,4 +49,5 @@ lock: dev-packages
 	$(UV_COMPILE) pyproject.toml -o requirements.txt
 	$(UV_COMPILE) pyproject.toml --group local -c requirements.txt -o requirements-local.txt
 	$(UV_COMPILE) pyproject.toml --group dev -c requirements-local.txt -o requirements-dev.txt
+	$(UV_COMPILE) pyproject.toml --group server -c requirements-dev.txt -o requirements-server.txt
 	$(PY) scripts/check_locks.py

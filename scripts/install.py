@@ -1,4 +1,4 @@
-"""Brings .venv in step with a lock file: `local` to run the desk, `dev` to work on it."""
+"""Brings .venv in step with a lock file: `local` or `server` to run the desk, `dev` to work on it."""
 
 import fcntl
 import hashlib
@@ -16,14 +16,14 @@ STAMP = VENV / "installed.json"
 # Present while pip works: an environment left half-way is made anew.
 UNFINISHED = VENV / "unfinished"
 # What each install satisfies: the packages of `dev` include those of `local`.
-COVERS = {"local": ["local"], "dev": ["local", "dev"]}
+COVERS = {"local": ["local"], "dev": ["local", "dev"], "server": ["server"]}
 TELL_EVERY = 10
 
 
 def main() -> int:
     """Install what the named lock file asks for, unless it is installed already."""
     if len(sys.argv) != 2 or sys.argv[1] not in COVERS:
-        say("usage: scripts/setup local|dev")
+        say("usage: scripts/setup local|dev|server")
         return 2
     try:
         with alone():
