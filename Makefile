@@ -4,7 +4,7 @@ BLANK := SECRET_KEY=check DESK_LOCAL=true DATABASE_URL=sqlite://:memory: REDIS_U
 UV_COMPILE := $(PY) -m uv pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-header --no-annotate $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench soak lock packages dev-packages
+.PHONY: help run test check bench soak lock audit packages dev-packages
 
 help:
 	@echo "make run     start the desk on http://127.0.0.1:$${PORT:-8000}; Ctrl-C stops it; state stays in var/"
@@ -12,6 +12,7 @@ help:
 	@echo "make check   format, lint, types, import rules, migrations, system checks, API schema, lock files"
 	@echo "make soak    play SEEDS=20000 more seeded stories of a desk in trouble, or one again: SEED=7"
 	@echo "make bench   benchmarks, JSON on the last line"
+	@echo "make audit   known vulnerabilities of the lock files, and what is out of date; needs the network"
 	@echo "make lock    write the requirements files anew from pyproject.toml"
 
 packages:
@@ -43,6 +44,11 @@ soak: dev-packages
 
 bench: dev-packages
 	@$(PY) -m tests.bench $(ARGS)
+
+# The list of what is out of date is for reading; the vulnerabilities say how it ends.
+audit: dev-packages
+	@$(PY) -m pip list --outdated
+	@$(PY) scripts/audit.py
 
 # The lock files name no registry: the one that uv is set up with serves them.
 lock: dev-packages

@@ -54,7 +54,7 @@ def test_systemd_has_nothing_to_say_against_a_unit(path: Path, tmp_path: Path) -
 
     assert unit(path).sections()[0] == "Unit"
     if ANALYZE:
-        verify = [ANALYZE, "verify", "--man=no", "--recursive-errors=no", tmp_path / path.name]
+        verify = [ANALYZE, "verify", "--man=no", "--recursive-errors=no", str(tmp_path / path.name)]
         said = subprocess.run(verify, capture_output=True, text=True, check=False, timeout=60)
         assert (said.returncode, said.stderr) == (0, "")
 
