@@ -1,4 +1,4 @@
-"""What the pages tell people to type exists: commands, flags, targets of make, and pages that they link to."""
+"""What the pages say to type exists: commands, flags, targets of make, and pages that they link to."""
 
 import re
 import shlex
