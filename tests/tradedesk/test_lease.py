@@ -20,6 +20,7 @@ from tests.posting import Teller
 from tests.telling import BLUE, DOWN, LEFT_BEHIND_S, RED, said
 from tests.waiting import until
 from tradedesk import checks, tasks
+from tradedesk.management.commands import doctor
 from tradedesk.models import AuditEntry, Bot, Decision, Lease, Order, RunningProcess, TaskRun, TradingMode
 from tradedesk.services import leasing, readiness, starting, versions
 from tradedesk.services.desk import Desk
@@ -435,6 +436,16 @@ def test_ready_page_says_which_region_waits(
     assert readiness.Check("lease", False, waits) in readiness.checks(desk)
 
 
+def test_process_without_a_region_beside_one_that_holds_the_lease_is_told(
+    desk: Desk, take: Callable[[str], Standing], enter: Callable[[str], None]
+) -> None:
+    take(EAST)
+    enter("")
+
+    assert readiness.Check("lease", False, lease.NAMELESS) in readiness.checks(desk)
+    assert doctor.Finding("region", False, lease.NAMELESS) in list(doctor.findings())
+
+
 def test_lease_is_released_in_one_region_and_taken_in_the_other(
     take: Callable[[str], Standing], enter: Callable[[str], None]
 ) -> None:
@@ -468,6 +479,7 @@ def test_desk_of_one_region_takes_no_lease(desk: Desk) -> None:
     with pytest.raises(NoRegion):
         leasing.take(desk, reason="test", by="ada")
     assert run("take", "--reason", "x") == (2, "This desk runs in one region: DESK_REGION is not set.")
+    assert run("status")[0] == 2
 
 
 def test_region_on_a_file_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

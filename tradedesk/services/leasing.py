@@ -43,11 +43,12 @@ class Standing:
 
     @property
     def is_ours(self) -> bool:
-        return bool(self.region) and self.holder == self.region and self.left_s > 0
+        return self.holder == self.region and self.left_s > 0
 
 
 def status() -> Standing:
-    """Return how the lease stands, by the database's clock."""
+    """Return how the lease stands, by the database's clock. Raises NoRegion."""
+    _region()
     return _standing(Lease.objects.annotate(clock=Now()).first())
 
 

@@ -25,6 +25,10 @@ _RENEW = (
 )
 
 
+# What is wrong with a process that has no region, where another one holds the lease.
+NAMELESS = "A region holds the lease, and DESK_REGION is not set here: this process would send without it."
+
+
 class NotHeld(Busy):
     """This region does not hold the lease: it sends and decides nothing."""
 
@@ -46,6 +50,11 @@ def require() -> None:
     for statement in proof():
         if not rows.read(statement):
             raise NotHeld
+
+
+def holder() -> str:
+    """Return who holds the lease, for showing; "" for nobody."""
+    return Lease.objects.values_list("holder", flat=True).first() or ""
 
 
 def renew() -> bool:

@@ -17,7 +17,7 @@ from tradedesk.services import leasing, outer_wall
 from tradedesk.services.desk import Link
 from tradedesk.services.positions import contract_to_trade, terms_agree
 from tradedesk.services.task_runs import trouble_with
-from tradedesk.stores import followers, redis
+from tradedesk.stores import followers, lease, redis
 
 ACCOUNT_WITHIN_S = 10.0
 FOLLOWER_SILENT_S = 60.0
@@ -112,7 +112,9 @@ def _redis() -> str:
 
 def _region() -> Iterator[Finding]:
     """Yield whether this region may send, where the desk runs in two."""
-    if settings.DESK_REGION:
+    if not settings.DESK_REGION and lease.holder():
+        yield Finding("region", False, lease.NAMELESS)
+    elif settings.DESK_REGION:
         standing = leasing.status()
         found = f"{settings.DESK_REGION}; the lease is with {standing.holder or 'nobody'}"
         yield Finding("region", standing.is_ours, f"{found}, {standing.left_s:.0f} s left")

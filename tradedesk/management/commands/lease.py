@@ -65,8 +65,7 @@ class Command(BaseCommand):
         self._print(change(wiring.desk(), reason=reason, by=console.os_user()))
 
     def _print(self, standing: Standing) -> None:
-        own = standing.region or "none, so no lease is asked for"
-        self.stdout.write(f"Region of this desk: {own}")
+        self.stdout.write(f"Region of this desk: {standing.region}")
         since = f" since {standing.since:%Y-%m-%d %H:%M:%S} UTC" if standing.since else ""
         left = f", {standing.left_s:.0f} s left" if standing.holder else ""
         self.stdout.write(f"Lease: {standing.holder or 'nobody'}{since}{left}")
