@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -18,6 +17,7 @@ from tests.builders import make_bot
 from tests.fakes import FakeBroker, FakeClock
 from tests.posting import Teller
 from tests.telling import BLUE, DOWN, LEFT_BEHIND_S, RED, said
+from tests.threads import Other, someone_waits_for_a_lock
 from tests.waiting import until
 from tradedesk import checks, tasks
 from tradedesk.management.commands import doctor
@@ -68,30 +68,6 @@ def run(*arguments: str) -> tuple[int, str]:
     except CommandError as error:
         return error.returncode, str(error)
     return 0, out.getvalue()
-
-
-class Other:
-    """Another process of the desk: a thread with a database connection of its own."""
-
-    def __init__(self, act: Callable[[], Any]) -> None:
-        self._result: list[Any] = []
-        self._thread = threading.Thread(target=self._run, args=[act])
-        self._thread.start()
-
-    def _run(self, act: Callable[[], Any]) -> None:
-        try:
-            self._result.append(act())
-        finally:
-            connection.close()
-
-    @property
-    def is_running(self) -> bool:
-        return self._thread.is_alive()
-
-    def join(self) -> Any:
-        self._thread.join(10)
-        (result,) = self._result
-        return result
 
 
 class Once(threading.Event):
@@ -251,7 +227,7 @@ def test_change_waits_for_a_claim_that_came_first(desk: Desk, take: Callable[[st
     with transaction.atomic():
         lease.require()
         other = Other(lambda: leasing.release(desk, reason="test", by="ada"))
-        until(_someone_waits_for_a_lock, 10, "the release waits for the claim")
+        until(someone_waits_for_a_lock, 10, "the release waits for the claim")
         assert other.is_running
 
     assert other.join().holder == ""
@@ -272,7 +248,7 @@ def test_claim_waits_for_a_change_that_came_first_and_then_sends_nothing(
         take(WEST)
         enter(EAST)
         claim = Other(lambda: tell(BLUE))
-        until(_someone_waits_for_a_lock, 10, "the claim waits for the change")
+        until(someone_waits_for_a_lock, 10, "the claim waits for the change")
         assert (claim.is_running, broker.submits) == (True, [])
 
     assert said(claim.join()) == NOT_REACHED
@@ -334,12 +310,6 @@ def test_send_without_an_end_is_reported_to_who_takes_over(
     tell(BLUE)
 
     assert standings[0].in_flight == 1
-
-
-def _someone_waits_for_a_lock() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        return bool(cursor.fetchone()[0])
 
 
 # --- it is kept by whoever works in the region ---
