@@ -4,7 +4,7 @@ BLANK := SECRET_KEY=check DESK_LOCAL=true DATABASE_URL=sqlite://:memory: REDIS_U
 UV_COMPILE := $(PY) -m uv pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-header --no-annotate $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench soak lock zappa-settings package deploy rollback packages dev-packages lambda-packages
+.PHONY: help run test check bench soak lock audit zappa-settings package deploy rollback packages dev-packages lambda-packages
 
 help:
 	@echo "make run     start the desk on http://127.0.0.1:$${PORT:-8000}; Ctrl-C stops it; state stays in var/"
@@ -16,6 +16,7 @@ help:
 	@echo "make package STAGE=demo          pack the function for AWS Lambda into var/packages/"
 	@echo "make deploy STAGE=demo           check, pack, release, look; go back when it is not well (docs/releasing.md)"
 	@echo "make rollback STAGE=demo         go back to the code that was released before"
+	@echo "make audit   known vulnerabilities of the lock files, and what is out of date; needs the network"
 	@echo "make lock    write the requirements files anew from pyproject.toml"
 
 packages:
@@ -63,10 +64,16 @@ deploy: dev-packages
 rollback: dev-packages lambda-packages
 	@$(PY) scripts/release.py rollback $(or $(STAGE),$(error STAGE=demo or STAGE=live)) $(ARGS)
 
+# The list of what is out of date is for reading; the vulnerabilities say how it ends.
+audit: dev-packages
+	@$(PY) -m pip list --outdated
+	@$(PY) scripts/audit.py
+
 # The lock files name no registry: the one that uv is set up with serves them.
 lock: dev-packages
 	$(UV_COMPILE) pyproject.toml -o requirements.txt
 	$(UV_COMPILE) pyproject.toml --group local -c requirements.txt -o requirements-local.txt
 	$(UV_COMPILE) pyproject.toml --group dev -c requirements-local.txt -o requirements-dev.txt
 	$(UV_COMPILE) pyproject.toml --group lambda -c requirements-dev.txt -o requirements-lambda.txt
+	$(UV_COMPILE) pyproject.toml --group server -c requirements-dev.txt -o requirements-server.txt
 	$(PY) scripts/check_locks.py

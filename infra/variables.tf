@@ -117,6 +117,28 @@ variable "log_retention_days" {
   default     = 30
 }
 
+variable "pair" {
+  description = "This region's part in a desk of two (docs/runbooks/region-failover.md); null: one region. `database` and `key`, the key's ARN, are for the one that waits: what its replica follows."
+  type = object({
+    domain   = string
+    zone_id  = string
+    role     = string
+    database = optional(string)
+    key      = optional(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.pair == null ? true : contains(["PRIMARY", "SECONDARY"], var.pair.role)
+    error_message = "The role is PRIMARY or SECONDARY."
+  }
+
+  validation {
+    condition     = try((var.pair.database == null) == (var.pair.key == null), true)
+    error_message = "Name the database to follow and the key together."
+  }
+}
+
 variable "worker_tag" {
   description = "Tag of the image that the Celery service runs; null: no service, Zappa's events do its work."
   type        = string

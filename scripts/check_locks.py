@@ -17,6 +17,7 @@ LOCKS = {
     "requirements-local.txt": (["local"], "requirements.txt"),
     "requirements-dev.txt": (["dev"], "requirements-local.txt"),
     "requirements-lambda.txt": (["lambda"], "requirements.txt"),
+    "requirements-server.txt": (["server"], "requirements.txt"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Brings an environment in step with a lock file: `local` and `dev` are .venv, `lambda` is .venv-lambda."""
+"""Brings an environment in step with a lock file: `local`, `server` and `dev` are .venv, `lambda` is .venv-lambda."""
 
 import fcntl
 import hashlib
@@ -13,12 +13,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # Zappa packs all of its environment, so that one lies apart.
-VENVS = {"local": ROOT / ".venv", "dev": ROOT / ".venv", "lambda": ROOT / ".venv-lambda"}
+VENVS = dict.fromkeys(("local", "server", "dev"), ROOT / ".venv") | {"lambda": ROOT / ".venv-lambda"}
 STAMP = "installed.json"
 # Present while pip works: an environment left half-way is made anew.
 UNFINISHED = "unfinished"
 # What each install satisfies: the packages of `dev` include those of `local`.
-COVERS = {"local": ["local"], "dev": ["local", "dev"], "lambda": ["lambda"]}
+COVERS = {"local": ["local"], "dev": ["local", "dev"], "server": ["server"], "lambda": ["lambda"]}
 TELL_EVERY = 10
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -26,7 +26,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 def main() -> int:
     """Install what the named lock file asks for, unless it is installed already."""
     if len(sys.argv) != 2 or sys.argv[1] not in COVERS:
-        say("usage: scripts/setup local|dev|lambda")
+        say("usage: scripts/setup local|server|dev|lambda")
         return 2
     try:
         with alone():

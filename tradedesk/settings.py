@@ -246,6 +246,8 @@ WEBHOOK_RATE_PER_MINUTE = env.int("WEBHOOK_RATE_PER_MINUTE", default=120)
 WEBHOOK_ANSWER_WITHIN_S = 2.5
 MAX_ALERT_AGE_S = env.int("MAX_ALERT_AGE_S", default=60)
 EVENT_WINDOW_H = env.int("EVENT_WINDOW_H", default=24)
+# The name of this region, where a desk runs in two: the one that holds the lease sends orders.
+DESK_REGION = env.str("DESK_REGION", default="")
 KEEP_HISTORY_DAYS = env.int("KEEP_HISTORY_DAYS", default=0)
 
 # Addresses as apprise writes them, secrets in them. Separated by spaces: a comma may stand in one.

@@ -28,6 +28,7 @@ from tradedesk.services import (
     versions,
 )
 from tradedesk.services.flat_by import flat_by as bring_flat_by
+from tradedesk.stores import lease
 from tradedesk.stores.task_locks import only_one
 
 log = structlog.get_logger(__name__)
@@ -36,13 +37,16 @@ log = structlog.get_logger(__name__)
 def _reporting(task: Callable[[], None]) -> Callable[[], None]:
     """Let a task run once at a time, and write down how it ended and what its process runs.
 
-    A second scheduler, or a message that comes again, finds it running and does nothing.
+    A second scheduler, or a message that comes again, finds it running and does nothing. So does a region
+    that waits for the lease; the one that holds it renews it here.
     """
 
     @wraps(task)
     def run() -> None:
         with only_one(task.__name__) as is_ours:
-            if is_ours:
+            if is_ours and not lease.renew():
+                log.info("task.region_waits", task=task.__name__)
+            elif is_ours:
                 _run(task)
             else:
                 log.info("task.runs_elsewhere", task=task.__name__)

@@ -28,7 +28,8 @@ def test_example_sets_known_variables_and_no_secret() -> None:
 
     assert example <= variables.keys()
     assert {name for name, body in variables.items() if "default" not in body} == {*SECRET, *example} - {
-        "logins"
+        "logins",
+        "redis_node_type",
     }
 
 

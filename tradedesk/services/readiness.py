@@ -2,13 +2,14 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.db import DatabaseError
 
 from broker.base import BrokerAuthFailed, BrokerError, BrokerNotReached, BrokerRefused, BrokerThrottled
 from tradedesk.models import Account
 from tradedesk.services import versions
 from tradedesk.services.desk import Desk
-from tradedesk.stores import redis
+from tradedesk.stores import lease, redis
 from tradedesk.stores.redis import RedisUnavailable
 
 TIMEOUT_S = 1.0
@@ -41,6 +42,7 @@ def checks(desk: Desk) -> list[Check]:
         Check("database", True),
         Check("migrations", True),
         _redis(),
+        *_lease(),
         *_sessions(desk, accounts),
         *(_reconciled(desk, account) for account in accounts),
     ]
@@ -52,6 +54,17 @@ def _redis() -> Check:
     except RedisUnavailable:
         return Check("redis", False, "Redis does not answer; check REDIS_URL. The desk works on, slower.")
     return Check("redis", True)
+
+
+def _lease() -> list[Check]:
+    """Return whether this region may send; nothing where there is one region. Alerts are routed by it."""
+    if not settings.DESK_REGION:
+        return [] if lease.holder() == "" else [Check("lease", False, lease.NAMELESS)]
+    try:
+        lease.require()
+    except lease.NotHeld as missing:
+        return [Check("lease", False, f"It waits: {missing}.")]
+    return [Check("lease", True)]
 
 
 _sessions_known: dict[str, tuple[float, Check]] = {}

@@ -4,6 +4,7 @@ from django.db import connection
 from tradedesk.models import Account
 from tradedesk.services import flatten, recovery, rounds, versions, wishes
 from tradedesk.services.desk import Desk
+from tradedesk.stores import lease
 
 log = structlog.get_logger(__name__)
 
@@ -14,7 +15,8 @@ def settle_at_start(desk: Desk) -> None:
     """Recover and reconcile until every account was read once, with growing pauses between the tries.
 
     What was to be flat comes before anything else, the rest waits until the database has every migration.
-    Openings are denied until then. Meant for a thread of its own.
+    Openings are denied until then. A region that waits for the lease waits here. Meant for a thread of its
+    own.
     """
     pause = FIRST_PAUSE_S
     try:
@@ -27,6 +29,8 @@ def settle_at_start(desk: Desk) -> None:
 
 def _settle_once(desk: Desk) -> bool:
     try:
+        if not lease.renew():
+            return False
         wishes.make_due(desk.now())
         flatten.go_on(desk)
         if missing := versions.missing_migrations():

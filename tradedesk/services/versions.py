@@ -21,6 +21,7 @@ from tradedesk.models import Account, Incident, IncidentKind, RunningProcess
 from tradedesk.models.ids import new_id
 from tradedesk.services import incidents, trips
 from tradedesk.services.desk import Desk
+from tradedesk.stores import lease
 
 log = structlog.get_logger(__name__)
 
@@ -120,12 +121,16 @@ def sign(role: str, own: Signature, started_at: datetime, now: datetime) -> None
 
 
 def keep_signing(desk: Desk, role: str, stop: threading.Event) -> None:
-    """Give a sign of life every ten seconds until `stop` is set. Meant for a thread of its own."""
+    """Give a sign of life every ten seconds until `stop` is set. Meant for a thread of its own.
+
+    It renews the lease of this region; one that waits gives no sign.
+    """
     started_at = desk.now()
     while not stop.is_set():
         try:
             close_old_connections()
-            sign(role, signature(), started_at, desk.now())
+            if lease.renew():
+                sign(role, signature(), started_at, desk.now())
         except DatabaseError as error:
             log.warning("versions.not_signed", error=repr(error))
         stop.wait(SIGN_EVERY_S)
