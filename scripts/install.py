@@ -1,4 +1,4 @@
-"""Brings an environment in step with a lock file: `local`, `server` and `dev` are .venv, `lambda` is .venv-lambda."""
+"""Brings an environment in step with a lock file: .venv for `local`, `server`, `dev`; .venv-lambda for `lambda`."""
 
 import fcntl
 import hashlib
