@@ -1,4 +1,4 @@
-"""Brings an environment in step with a lock file: .venv for `local`, `server`, `dev`; .venv-lambda for `lambda`."""
+"""Brings .venv in step with a lock file, `local`, `server` or `dev`; or .venv-lambda, for `lambda`."""
 
 import fcntl
 import hashlib
