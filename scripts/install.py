@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ UNFINISHED = "unfinished"
 # What each install satisfies: the packages of `dev` include those of `local`.
 COVERS = {"local": ["local"], "dev": ["local", "dev"], "lambda": ["lambda"]}
 TELL_EVERY = 10
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 def main() -> int:
@@ -53,7 +55,22 @@ def bring_in_step(which: str) -> int:
     unsaved = venv / f"{STAMP}.new"
     unsaved.write_text(json.dumps({name: digest(name) for name in COVERS[which]}))
     unsaved.replace(venv / STAMP)
+    if which == "dev":
+        provide_chromium()
     return 0
+
+
+def provide_chromium() -> None:
+    """Install the browser that the panel is tested in, where apt may; the tests say when it is missing."""
+    apt = shutil.which("apt-get")
+    if any(map(shutil.which, BROWSERS)) or not apt or os.geteuid() != 0:
+        return
+    say("Installing Chromium for the tests of the panel")
+    quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "chromium"]):
+        if subprocess.run([apt, *command], check=False, stdout=subprocess.DEVNULL, env=quiet).returncode:
+            say("apt-get could not install chromium.")
+            return
 
 
 def is_current(which: str) -> bool:

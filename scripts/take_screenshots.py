@@ -6,10 +6,12 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import Literal
 
 from playwright.sync_api import Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
+ALERT = "the newest alert that filled"
 QUIET = [
     "--no-sandbox",
     "--disable-gpu",
@@ -21,15 +23,20 @@ QUIET = [
 ]
 
 
+# Name, address, width, theme.
+PICTURES: tuple[tuple[str, str, int, Literal["light", "dark"]], ...] = (
+    ("panel.png", "/admin/", 1440, "light"),
+    ("panel-dark.png", "/admin/", 1440, "dark"),
+    ("panel-phone.png", "/admin/", 390, "light"),
+    ("alert.png", ALERT, 1440, "light"),
+    ("kill-switch.png", "/admin/kill-switch/", 1440, "light"),
+)
+
+
 def main() -> None:
-    """Sign in to the desk and write panel.png, alert.png and kill-switch.png."""
+    """Sign in to the desk and write the pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "pictures")
-    parser.add_argument("--width", type=int, default=1440)
-    parser.add_argument("--dark", action="store_true", help="take them in the dark theme")
-    parser.add_argument(
-        "--halt", action="store_true", help="halt the desk for the last picture, and release it afterwards"
-    )
     options = parser.parse_args()
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     desk = read_desk()
@@ -38,13 +45,13 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
-        page = browser.new_page(
-            base_url=desk["base_url"],
-            viewport={"width": options.width, "height": 900},
-            color_scheme="dark" if options.dark else "light",
-        )
-        sign_in(page, desk)
-        take(page, options)
+        for name, path, width, theme in PICTURES:
+            page = browser.new_page(
+                base_url=desk["base_url"], viewport={"width": width, "height": 900}, color_scheme=theme
+            )
+            sign_in(page, desk)
+            take(page, path, options.out / name)
+            page.close()
         browser.close()
 
 
@@ -61,27 +68,19 @@ def sign_in(page: Page, desk: dict[str, str]) -> None:
     page.goto("/admin/login/")
     page.fill("#id_username", desk["admin_user"])
     page.fill("#id_password", desk["admin_password"])
-    page.click("input[type=submit]")
+    page.press("#id_password", "Enter")
     page.wait_for_selector(".desk-bar")
 
 
-def take(page: Page, options: argparse.Namespace) -> None:
-    page.screenshot(path=options.out / "panel.png", full_page=True)
-    page.goto("/admin/tradedesk/alert/?outcome=filled")
-    page.click("#result_list tbody th a")
-    page.screenshot(path=options.out / "alert.png", full_page=True)
-    page.goto("/admin/kill-switch/")
-    if options.halt and page.query_selector(".desk-bar button.halt"):
-        page.click(".desk-bar button.halt")
-        page.wait_for_selector(".banner")
-        page.screenshot(path=options.out / "kill-switch.png", full_page=True)
-        page.fill(".card:has(button[value=release]) input[required]", "Pictures taken")
-        page.click(".card:has(input[required]) button[value=release]")
-        page.wait_for_load_state()
-        if page.query_selector(".banner"):
-            print("The desk stays halted; see its kill switch.", file=sys.stderr)  # noqa: T201
-    else:
-        page.screenshot(path=options.out / "kill-switch.png", full_page=True)
+def take(page: Page, path: str, file: Path) -> None:
+    """Take a page in its whole length, on a phone what its window shows."""
+    page.goto("/admin/tradedesk/alert/?outcome=filled" if path == ALERT else path)
+    if path == ALERT:
+        page.click("#result_list tbody th a")
+    page.wait_for_load_state("networkidle")
+    size = page.viewport_size or {"width": 390}
+    is_phone = size["width"] < 768
+    page.screenshot(path=file, full_page=not is_phone)
 
 
 if __name__ == "__main__":

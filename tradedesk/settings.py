@@ -5,6 +5,7 @@ from pathlib import Path
 import environ
 
 from tradedesk import aws_secrets, desk_file, logs
+from tradedesk.theme import UNFOLD  # noqa: F401 - Unfold looks for it here
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
@@ -31,8 +32,8 @@ PATH_PREFIX = env.str("PATH_PREFIX", default="")
 FORCE_SCRIPT_NAME = PATH_PREFIX or None
 
 INSTALLED_APPS = [
-    # Without its search for admin modules: they come with the panel's addresses.
-    "django.contrib.admin.apps.SimpleAdminConfig",
+    "tradedesk.apps.ThemeConfig",
+    "tradedesk.apps.PanelConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -44,7 +45,7 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "tradedesk",
+    "tradedesk.apps.TradeDeskConfig",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -55,6 +56,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "tradedesk.csp.content_security_policy",
 ]
 ROOT_URLCONF = "tradedesk.urls"
 WSGI_APPLICATION = "tradedesk.wsgi.application"
@@ -121,7 +123,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-LOGIN_URL = "admin:login"
+LOGIN_URL, LOGIN_REDIRECT_URL = "admin:login", "admin:index"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not LOCAL
 SECURE_PROXY_SSL_HEADER = (
@@ -135,6 +137,10 @@ USE_TZ = True
 USE_I18N = False
 STATIC_URL = f"{PATH_PREFIX}/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "tradedesk.files.PanelFiles"},
+}
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -1,9 +1,15 @@
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from django.contrib.auth.models import Group, User
 from django.db.models import Model
 from django.test import Client
 from knox.models import AuthToken
+from pytest_django.fixtures import Settings
 
+from tests.broker.paper_server import running
 from tests.builders import (
     make_alert,
     make_bot,
@@ -20,6 +26,8 @@ from tests.fakes import START, FakeBroker, FakeClock
 from tests.posting import Teller
 from tests.rolling import move_front
 from tests.telling import BLUE
+from tests.tradedesk.paper_desk import PaperDesk
+from tradedesk import wiring
 from tradedesk.models import (
     AuditEntry,
     Bot,
@@ -79,6 +87,21 @@ def due(bot: Bot, tell: Teller, desk: Desk, broker: FakeBroker) -> Incident:
     move_front(broker)
     watch_rolls(desk)
     return Incident.objects.select_related("bot__account", "bot__instrument").get()
+
+
+@pytest.fixture
+def paper(
+    desk: Desk, clock: FakeClock, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[PaperDesk]:
+    """Return the desk on a real paper broker; entry points get it too."""
+    with running(tmp_path / "paper.journal", scenarios=True) as server:
+        settings.PAPER_BROKER_URL, settings.PAPER_BROKER_PASSWORD = server.url, "secret"
+        links = wiring._Links(clock.now)
+        real = replace(desk, link=links)
+        monkeypatch.setattr(wiring, "desk", lambda: real)
+        yield PaperDesk(real, server, clock)
+        for broker in links._brokers.values():
+            broker.close()
 
 
 @pytest.fixture

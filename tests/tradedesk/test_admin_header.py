@@ -51,10 +51,9 @@ def test_every_kind_of_page_says_that_trading_is_halted(panel: Client, rows: lis
 
     for path in kinds_of_page(rows):
         html = panel.get(path).content.decode()
-        assert "<title>HALTED · " in html, path
+        assert "<title> HALTED · " in html, path
         assert 'class="banner" role="alert"' in html, path
-        assert "By ada, 2026-11-23 15:00:00 UTC" in html, path
-        assert "CPI &lt;print&gt;" in html, path
+        assert "2026-11-23 15:00:00 UTC</time>: “CPI &lt;print&gt;”" in html, path
 
 
 def test_new_token_page_has_the_button_too(panel: Client, rows: list[Model]) -> None:
@@ -70,7 +69,7 @@ def test_blocked_entries_are_told_from_halted(panel: Client) -> None:
 
     html = panel.get("/admin/").content.decode()
 
-    assert "<title>ENTRIES BLOCKED · " in html
+    assert "<title> ENTRIES BLOCKED · " in html
     assert "Trading is reduced: entries are blocked, exits go through." in html
     assert HALT in html
 

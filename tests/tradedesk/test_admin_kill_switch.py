@@ -30,8 +30,8 @@ def press(client: Client, act: str, *, scope: str = "all", reason: str = "") -> 
     return answer.content.decode()
 
 
-def may_operate(user: User) -> None:
-    user.user_permissions.add(Permission.objects.get(codename="change_tradingstate"))
+def may_operate(user: User, right: str = "change_tradingstate") -> None:
+    user.user_permissions.add(Permission.objects.get(codename=right))
 
 
 def test_halt_button_halts_everything_with_one_click(panel: Client) -> None:
@@ -92,10 +92,15 @@ def test_every_member_of_staff_may_block_entries(viewer: Client) -> None:
     assert mode() == "REDUCING"
 
 
-def test_a_right_lets_operate(viewer: Client) -> None:
-    may_operate(User.objects.get(username="eve"))
+def test_letting_trading_go_on_takes_a_right_of_its_own(viewer: Client) -> None:
+    eve = User.objects.get(username="eve")
+    may_operate(eve)
     press(viewer, "halt")
+    release = {"act": "release", "scope": "all", "reason": "checked"}
 
+    assert 'value="release"' not in viewer.get(PAGE).content.decode()
+    assert viewer.post(PAGE, release).status_code == 403
+    may_operate(eve, "release_tradingstate")
     press(viewer, "release", reason="checked")
 
     assert mode() == "ACTIVE"
@@ -328,7 +333,7 @@ def test_missing_state_is_shown_as_unknown_everywhere(panel: Client) -> None:
     assert panel.get("/halt/").status_code == 503
     for path in ("/admin/", PAGE):
         html = panel.get(path).content.decode()
-        assert "<title>STATE UNKNOWN · " in html
+        assert "<title> STATE UNKNOWN · " in html
         assert "STATE UNKNOWN" in html.split("<body")[1]
 
 

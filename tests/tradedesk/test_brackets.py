@@ -1,22 +1,17 @@
 """A bot with a stop, on the real paper broker: what goes along, what follows, what is put away."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from decimal import Decimal
 from itertools import count, cycle
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import pytest
-from pytest_django.fixtures import Settings
 
 from broker.base import Change, OrderRequest, Side
 from strategy.types import StandDown
-from tests.broker.paper_server import running
 from tests.builders import make_message
-from tests.fakes import FakeClock
 from tests.posting import Teller, post
 from tests.telling import (
     BLUE,
@@ -35,29 +30,13 @@ from tests.telling import (
     state_of,
 )
 from tests.tradedesk.paper_desk import PaperDesk
-from tradedesk import wiring
 from tradedesk.models import Bot, Fill, Instrument, Order, TradingMode, TradingState
 from tradedesk.services.comparing import Comparer
-from tradedesk.services.desk import Desk
 from tradedesk.services.flatten import flatten
 from tradedesk.services.following import Follower
 from tradedesk.services.reconciliation import reconcile
 from tradedesk.services.recovery import recover
 from tradedesk.stores.positions import stored
-
-
-@pytest.fixture
-def paper(
-    desk: Desk, clock: FakeClock, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[PaperDesk]:
-    with running(tmp_path / "paper.journal", scenarios=True) as server:
-        settings.PAPER_BROKER_URL, settings.PAPER_BROKER_PASSWORD = server.url, "secret"
-        links = wiring._Links(clock.now)
-        real = replace(desk, link=links)
-        monkeypatch.setattr(wiring, "desk", lambda: real)
-        yield PaperDesk(real, server, clock)
-        for broker in links._brokers.values():
-            broker.close()
 
 
 @pytest.fixture

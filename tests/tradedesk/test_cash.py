@@ -56,13 +56,17 @@ def test_figures_are_kept_with_their_time(bot: Bot, clock: FakeClock, read: Read
     assert account.cash_read_at == clock.now()
 
 
-def test_figures_that_no_limit_needs_are_not_asked_for(bot: Bot, broker: FakeBroker, read: Read) -> None:
+def test_figures_that_no_limit_needs_are_read_for_the_panel_each_ten_minutes(
+    bot: Bot, broker: FakeBroker, clock: FakeClock, read: Read
+) -> None:
     limit(max_position=3, orders_per_day=40)
 
-    read(50_000)
+    for seconds in (0, 599, 1):
+        clock.advance(seconds)
+        read(50_000)
 
-    assert broker.calls["cash"] == 0
-    assert Account.objects.get().cash_read_at is None
+    assert broker.calls["cash"] == 2
+    assert Account.objects.get().cash_read_at == clock.now()
 
 
 def test_order_asks_the_broker_for_no_figures(tell: Teller, broker: FakeBroker, read: Read) -> None:

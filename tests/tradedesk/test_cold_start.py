@@ -29,6 +29,7 @@ def test_alert_loads_neither_panel_nor_api_nor_what_only_a_worker_needs(loaded: 
 
     unwanted = {
         "tradedesk.admin",
+        "unfold.sites",
         "tradedesk.api.urls",
         "drf_spectacular.plumbing",
         "celery",

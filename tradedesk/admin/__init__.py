@@ -1,5 +1,3 @@
-from django.contrib import admin
-
 from tradedesk.admin import (  # noqa: F401
     alerts,
     bots,
@@ -12,8 +10,3 @@ from tradedesk.admin import (  # noqa: F401
     orders,
     people,
 )
-
-admin.site.site_header = "TradeDesk"
-admin.site.site_title = "TradeDesk"
-admin.site.index_title = "Overview"
-admin.site.site_url = None

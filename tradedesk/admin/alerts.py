@@ -50,6 +50,14 @@ def why(alert: Alert, decision: Decision | None) -> str:
     return "No bot has decided it: recovery does, unless its strategy has no bot."
 
 
+def latency_of(alert: Alert) -> str:
+    """Return the time from receipt to the broker's word, or to the decision where nothing was sent."""
+    decisions = alert.decisions.all()
+    answers = [order.acknowledged_at for decision in decisions for order in decision.orders.all()]
+    ends = [end for end in answers if end] or [decision.created_at for decision in decisions]
+    return words.span(alert.received_at, max(ends)) if ends else "–"
+
+
 @admin.register(Alert)
 class AlertAdmin(ReadOnly[Alert]):
     list_display = ("received", "event", "outcome_chips", "why_in_words", "latency")
@@ -118,14 +126,7 @@ class AlertAdmin(ReadOnly[Alert]):
 
     @admin.display(description="Latency")
     def latency(self, alert: Alert) -> str:
-        """Show the time from receipt to the broker's word, or to the decision where nothing was sent."""
-        ends = [
-            order.acknowledged_at
-            for decision in alert.decisions.all()
-            for order in decision.orders.all()
-            if order.acknowledged_at
-        ] or [decision.created_at for decision in alert.decisions.all()]
-        return words.span(alert.received_at, max(ends)) if ends else "–"
+        return latency_of(alert)
 
     @admin.display(description="Received")
     def received_utc(self, alert: Alert) -> str:

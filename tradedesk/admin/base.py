@@ -1,11 +1,17 @@
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from django.contrib.admin import ModelAdmin, ShowFacets
+from django.contrib.admin import ShowFacets
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import capfirst
+
+if TYPE_CHECKING:
+    from django.contrib.admin import ModelAdmin
+else:
+    # Unfold has no types; its class is a subclass of Django's.
+    from unfold.admin import ModelAdmin
 
 COUNT_CAP = 10_000
 
@@ -30,7 +36,7 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]  # not subscriptable
 
 
 class PanelAdmin[M: Model](ModelAdmin):  # type: ignore[type-arg] # Django's class takes no parameter at run time
-    """The one base of every page of rows; a theme comes in by changing the class it derives from.
+    """The one base of every page of rows, and the one place where the theme comes in.
 
     A page of one row shows `summary_template`, filled by `summary`, above the fields.
     """

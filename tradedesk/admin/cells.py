@@ -6,7 +6,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from tradedesk.admin.outcomes import Outcome, outcome_of_order
+from tradedesk.admin.outcomes import Look, Outcome, outcome_of_order
 from tradedesk.models import Order, OrderStatus
 
 
@@ -24,7 +24,11 @@ def link(row: Model | None, text: str = "") -> SafeString:
 
 def chip(outcome: Outcome, label: str = "") -> SafeString:
     """Return an outcome as colour, shape and word; `label` replaces the word by a finer one."""
-    look = outcome.value
+    return look_chip(outcome.value, label)
+
+
+def look_chip(look: Look, label: str = "") -> SafeString:
+    """Return a look as colour, shape and word."""
     return format_html(
         '<span class="chip chip-{}"><span aria-hidden="true">{}</span> {}</span>',
         look.tone,

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from tradedesk import wiring
-from tradedesk.models import Environment, FlattenWish, TradingMode, TradingState
+from tradedesk.models import Account, Environment, FlattenWish, TradingMode, TradingState
 from tradedesk.services import versions
 
 ALL = "all"
@@ -56,10 +56,20 @@ class Header:
         return rows
 
     @property
-    def environments(self) -> list[Environment]:
-        """The environments of the accounts that are switched on, live first."""
-        used = {state.account.environment for state in self.states if state.account and state.account.enabled}
-        return [environment for environment in reversed(Environment) if environment in used]
+    def modes(self) -> list[tuple[Environment, str]]:
+        """The environments of the accounts that are switched on, live first, with a word for each.
+
+        Real money is named with its accounts.
+        """
+        accounts = [state.account for state in self.states if state.account and state.account.enabled]
+        used = [environment for environment in reversed(Environment) if environment in _used(accounts)]
+        numbers = [row.broker_account_name for row in accounts if row.environment == Environment.LIVE]
+        live = " ".join(["LIVE", *filter(None, numbers)])
+        return [(found, live if found is Environment.LIVE else str(found.label)) for found in used]
+
+
+def _used(accounts: Sequence[Account]) -> set[str]:
+    return {account.environment for account in accounts}
 
 
 def read_header() -> Header:

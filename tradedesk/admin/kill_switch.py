@@ -23,8 +23,9 @@ from tradedesk.services.scopes import UnknownScope, state_of
 
 log = structlog.get_logger(__name__)
 
-# Halting is for everyone who is signed in. What lets orders out again, or sends some, needs this right.
-MAY_OPERATE = "tradedesk.change_tradingstate"
+# Halting is for everyone who is signed in. Flattening and letting exits through need one right, letting
+# trading go on another.
+MAY_OPERATE, MAY_RELEASE = "tradedesk.change_tradingstate", "tradedesk.release_tradingstate"
 HISTORY = 20
 
 
@@ -73,6 +74,8 @@ def _page(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _render(request)
     answer = act(request)
+    if "HX-Request" in request.headers:
+        return _dialog(request, answer)
     if answer.status == 303:
         messages.add_message(request, answer.level, answer.sentence)
         return HttpResponseRedirect(reverse("kill_switch"), status=303)
@@ -160,7 +163,7 @@ def _cancel_flatten(request: HttpRequest, ask: Ask) -> Answer:
 
 
 def _release(request: HttpRequest, ask: Ask) -> Answer:
-    _require(request)
+    _require(request, MAY_RELEASE)
     if not ask.reason.strip():
         return Answer(messages.ERROR, "Trading stays off: write down the reason for the release.", 400)
     try:
@@ -189,8 +192,8 @@ DEEDS: dict[str, Callable[[HttpRequest, Ask], Answer]] = {
 }
 
 
-def _require(request: HttpRequest) -> None:
-    if not request.user.has_perm(MAY_OPERATE):
+def _require(request: HttpRequest, right: str = MAY_OPERATE) -> None:
+    if not request.user.has_perm(right):
         raise PermissionDenied
 
 
@@ -213,6 +216,7 @@ def _render(request: HttpRequest, answer: Answer | None = None) -> HttpResponse:
         "widest": next((state for state in header.states if state.scope == ALL), None),
         "tree": header.tree,
         "may_operate": request.user.has_perm(MAY_OPERATE),
+        "may_release": request.user.has_perm(MAY_RELEASE),
         "flattening": _flattening(),
         "history": list(TradingStateChange.objects.all()[:HISTORY]),
         "answer": answer,
@@ -221,6 +225,17 @@ def _render(request: HttpRequest, answer: Answer | None = None) -> HttpResponse:
         else [],
     }
     return render(request, "panel/kill_switch.html", context, status=answer.status if answer else 200)
+
+
+def _dialog(request: HttpRequest, answer: Answer) -> HttpResponse:
+    """Say in a dialog what the Halt button has done already, and offer to go further."""
+    context = {
+        "answer": answer,
+        "may_operate": request.user.has_perm(MAY_OPERATE),
+        "may_release": request.user.has_perm(MAY_RELEASE),
+        "flattening": _flattening(),
+    }
+    return render(request, "panel/halt_dialog.html", context)
 
 
 def _flattening() -> list[str]:

@@ -1,91 +1,209 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
+from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
+from strategy.types import Event, Indicator
 from tradedesk import wiring
-from tradedesk.admin.alerts import outcomes_of, why, with_decisions
-from tradedesk.admin.base import COUNT_CAP, AtLeast
+from tradedesk.admin import frame, sparks
+from tradedesk.admin.alerts import latency_of, outcomes_of, why, with_decisions
+from tradedesk.admin.connections import connections_of
+from tradedesk.admin.kill_switch import MAY_OPERATE
+from tradedesk.admin.limits import meters_of
 from tradedesk.admin.outcomes import Outcome
+from tradedesk.admin.result import Held, held_by, result_of
+from tradedesk.admin.shown import Shown, shown_by
+from tradedesk.admin.tally import FAILED, STOPPED, TRADED, Tally, tally
 from tradedesk.admin.tokens import webhook_address
-from tradedesk.models import Alert, Bot, Decision, Incident, Strategy, TradingMode
+from tradedesk.models import Alert, Bot, Decision, Incident, IncidentKind, Strategy, TradingMode
+from tradedesk.selectors import latency, profit
 from tradedesk.services.showing import bots_to_show
 from tradedesk.services.trading_state import effective_modes
 from tradedesk.stores.positions import Snapshot
 
+EVERY_S = 5
 LATEST = 10
 MOST_INCIDENTS = 10
+MOST_REASONS = 6
+# Days, 0 for all.
+RANGES = ((1, "1D"), (7, "1W"), (31, "1M"), (92, "3M"), (0, "All"))
+SEES = ("alert", "bot", "fill", "incident", "order", "strategy")
 
 
 @dataclass(frozen=True)
 class BotLine:
+    """One bot with what it holds, what that would bring, and its last events."""
+
     bot: Bot
     snapshot: Snapshot
     mode: TradingMode
+    held: Held
+
+    @property
+    def trend(self) -> Event | None:
+        return self._last(Indicator.TREND)
+
+    @property
+    def di(self) -> Event | None:
+        return self._last(Indicator.DI)
+
+    def _last(self, indicator: Indicator) -> Event | None:
+        events = (entry for entry in reversed(self.snapshot.memory.entries) if isinstance(entry, Event))
+        return next((event for event in events if event.indicator is indicator), None)
 
 
 @dataclass(frozen=True)
 class AlertLine:
     alert: Alert
     results: Sequence[tuple[Decision | None, Outcome, str]]
+    latency: str
 
 
 @dataclass(frozen=True)
-class Overview:
-    """What the start page shows; what the person may not view is None."""
+class Latencies:
+    """The day's way of orders: percentiles in milliseconds of the whole and of each stage."""
 
-    bots: Sequence[BotLine] | None = None
-    alerts: Sequence[AlertLine] | None = None
-    alerts_today: int | None = None
-    incidents: Sequence[Incident] | None = None
-    first_strategy: Strategy | None = None
-    webhook: str = ""
+    p50: float | None
+    p95: float | None
+    totals: Sequence[float]
+    stages: Sequence[tuple[str, float | None]]
 
     @property
-    def held(self) -> int:
-        """How many bots hold a position."""
-        return sum(1 for line in self.bots or () if line.snapshot.quantity)
+    def spark(self) -> str:
+        return sparks.line(self.totals)
+
+    @property
+    def bar(self) -> list[sparks.Segment]:
+        return sparks.bar([(f"stage-{n}", time or 0) for n, (_, time) in enumerate(self.stages, 1)])
 
 
-def overview_of(request: HttpRequest) -> Overview:
-    """Return the start page's content: the bots, the latest alerts and the open incidents."""
-    user = request.user
-    sees = {
-        name: user.has_perm(f"tradedesk.view_{name}") for name in ("alert", "bot", "incident", "strategy")
+@dataclass(frozen=True)
+class Reasons:
+    """Why alerts did not trade, each reason with its count and its share of the most frequent."""
+
+    quiet: Sequence[tuple[str, int, int]]
+    stopped: Sequence[tuple[str, int, int]]
+    quiet_count: int
+    stopped_count: int
+
+    @property
+    def not_traded(self) -> int:
+        return self.quiet_count + self.stopped_count
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    """Show the start page: what is held, what it brought, what came in and whether all works."""
+    return frame.show(request, "overview", "Overview", overview_of(request), every_s=EVERY_S)
+
+
+def overview_of(request: HttpRequest) -> dict[str, Any]:
+    """Return what the start page shows; what the person may not view is None."""
+    now, user = wiring.desk().now(), request.user
+    sees = {name: user.has_perm(f"tradedesk.view_{name}") for name in SEES}
+    bots = list(bots_to_show()) if sees["bot"] else []
+    shown = shown_by(request, bots, now)
+    alerts = _latest_alerts(shown) if sees["alert"] else None
+    counts = tally(shown.start, shown.end, **shown.keys) if sees["alert"] else None  # type: ignore[arg-type]
+    book = profit.book() if sees["fill"] else profit.Book()
+    lines = _bot_lines([bot for bot in bots if shown.shows(bot)], book)
+    return {
+        "now": now,
+        "shown": shown,
+        "sees": sees,
+        "may_operate": user.has_perm(MAY_OPERATE),
+        "positions": sum(1 for line in lines if line.snapshot.quantity),
+        "ranges": RANGES,
+        "bots": lines if sees["bot"] else None,
+        "checked": _checked(shown) if sees["bot"] else None,
+        "result": result_of(shown, book, [line.held for line in lines], now) if sees["fill"] else None,
+        "alerts": alerts,
+        "tally": counts,
+        "traded": counts.of(*TRADED) if counts else 0,
+        "alert_bar": _alert_bar(counts) if counts else [],
+        "reasons": _reasons(counts) if counts else None,
+        "latencies": _latencies(shown) if sees["order"] else None,
+        "connections": connections_of(shown.accounts, now) if sees["bot"] else None,
+        "meters": meters_of(shown, now) if sees["bot"] else None,
+        "incidents": _open_incidents() if sees["incident"] else None,
+        "first_strategy": Strategy.objects.first() if not alerts and sees["strategy"] else None,
+        "webhook": webhook_address(request, "TOKEN"),
     }
-    alerts = _latest_alerts() if sees["alert"] else None
-    return Overview(
-        bots=_bot_lines() if sees["bot"] else None,
-        alerts=alerts,
-        alerts_today=_alerts_in_a_day() if sees["alert"] else None,
-        incidents=_open_incidents() if sees["incident"] else None,
-        first_strategy=Strategy.objects.first() if not alerts and sees["strategy"] else None,
-        webhook=webhook_address(request, "TOKEN"),
-    )
 
 
-def _bot_lines() -> list[BotLine]:
-    bots = list(bots_to_show())
-    modes = effective_modes(bots)
-    return [BotLine(bot, Snapshot.from_row(bot.state), modes[bot.slug]) for bot in bots]
-
-
-def _latest_alerts() -> list[AlertLine]:
-    latest = with_decisions(Alert.objects.select_related("strategy"))[:LATEST]
+def _bot_lines(bots: list[Bot], book: profit.Book) -> list[BotLine]:
+    modes, marks = effective_modes(bots), profit.marks() if bots else {}
     return [
-        AlertLine(
-            alert, [(decision, outcome, why(alert, decision)) for decision, outcome in outcomes_of(alert)]
-        )
-        for alert in latest
+        BotLine(bot, Snapshot.from_row(bot.state), modes[bot.slug], held_by(bot, book, marks)) for bot in bots
     ]
 
 
-def _alerts_in_a_day() -> int:
-    since = wiring.desk().now() - timedelta(days=1)
-    recent = Alert.objects.filter(received_at__gte=since).order_by().values("pk")[: COUNT_CAP + 1]
-    found = recent.count()
-    return AtLeast(COUNT_CAP) if found > COUNT_CAP else found
+def _checked(shown: Shown) -> tuple[bool, datetime | None]:
+    """Tell whether all positions equal the broker's, and when the oldest look was."""
+    accounts = [account for account in shown.accounts if shown.account in (None, account)]
+    differs = Incident.objects.filter(
+        account__in=accounts,
+        closed_at=None,
+        kind__in=(IncidentKind.POSITION_MISMATCH, IncidentKind.FOREIGN_POSITION),
+    ).exists()
+    looks = [account.reconciled_at for account in accounts]
+    oldest = None if not looks or None in looks else min(look for look in looks if look)
+    return not differs and not any(account.differences for account in accounts), oldest
+
+
+def _latest_alerts(shown: Shown) -> list[AlertLine]:
+    alerts = Alert.objects.select_related("strategy").order_by("-id")
+    if shown.account:
+        alerts = alerts.filter(strategy__bots__account=shown.account)
+    if shown.bot:
+        alerts = alerts.filter(strategy__bots=shown.bot)
+    if not shown.is_today:
+        alerts = alerts.filter(received_at__gte=shown.start, received_at__lt=shown.end)
+    return [
+        AlertLine(
+            alert,
+            [
+                (decision, outcome, why(alert, decision))
+                for decision, outcome in outcomes_of(alert)
+                if decision is None or shown.shows(decision.bot)
+            ],
+            latency_of(alert),
+        )
+        for alert in with_decisions(alerts)[:LATEST]
+    ]
+
+
+def _alert_bar(counts: Tally) -> list[sparks.Segment]:
+    return sparks.bar(
+        [
+            ("good", counts.of(*TRADED)),
+            ("quiet", counts.of(Outcome.NO_ACTION)),
+            ("warn", counts.of(*STOPPED)),
+            ("bad", counts.of(*FAILED)),
+        ]
+    )
+
+
+def _reasons(counts: Tally) -> Reasons:
+    quiet, stopped = counts.reasons(Outcome.NO_ACTION), counts.reasons(*STOPPED, *FAILED)
+    most = max((count for _, count in [*quiet, *stopped]), default=1)
+
+    def shares(found: list[tuple[str, int]]) -> list[tuple[str, int, int]]:
+        return [(reason, count, round(100 * count / most)) for reason, count in found[:MOST_REASONS]]
+
+    return Reasons(shares(quiet), shares(stopped), counts.of(Outcome.NO_ACTION), counts.of(*STOPPED, *FAILED))
+
+
+def _latencies(shown: Shown) -> Latencies:
+    found = latency.ways(shown.start, shown.end, **shown.keys)  # type: ignore[arg-type]
+    totals = latency.totals(found)
+    return Latencies(
+        latency.percentile(totals, 50),
+        latency.percentile(totals, 95),
+        totals,
+        [(stage.name, stage.percentile(95)) for stage in latency.stages(found)],
+    )
 
 
 def _open_incidents() -> list[Incident]:

@@ -3,6 +3,7 @@ from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from knox.admin import AuthTokenAdmin
 from knox.models import AuthToken
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from tradedesk.admin.audited import Audited
 from tradedesk.admin.base import PanelAdmin
@@ -13,6 +14,7 @@ admin.site.unregister(Group)
 
 @admin.register(User)
 class PersonAdmin(Audited, UserAdmin, PanelAdmin[User]):  # type: ignore[type-arg] # as in PanelAdmin
+    form, add_form, change_password_form = UserChangeForm, UserCreationForm, AdminPasswordChangeForm
     list_display = ("username", "email", "is_staff", "is_superuser", "is_active", "last_login")
 
 

@@ -1,16 +1,14 @@
 from datetime import datetime
-from typing import Any
 
 from django import template
-from django.template.context import RequestContext
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from strategy.sessions import CHICAGO
 from tradedesk.admin import cells, words
 from tradedesk.admin.filters import reason_word
-from tradedesk.admin.outcomes import Outcome
-from tradedesk.admin.overview import overview_of
+from tradedesk.admin.outcomes import Look, Outcome
 from tradedesk.admin.rules import rule_tables
-from tradedesk.admin.sidebar import groups_of
 from tradedesk.models import REMEDIES, Reason
 
 register = template.Library()
@@ -22,6 +20,12 @@ for filter_function in (
     words.order_in_words,
     words.price,
     words.signed,
+    words.money,
+    words.gain,
+    words.gain_tone,
+    words.milliseconds,
+    words.percent,
+    words.clock,
     words.utc,
     words.both_zones,
     words.span,
@@ -37,6 +41,12 @@ for filter_function in (
 def chip(outcome: Outcome) -> SafeString:
     """Show an outcome as colour, shape and word."""
     return cells.chip(outcome)
+
+
+@register.filter
+def look_chip(look: Look) -> SafeString:
+    """Show a state as colour, shape and word."""
+    return cells.look_chip(look)
 
 
 @register.filter
@@ -63,14 +73,35 @@ def ago(moment: datetime | None, now: datetime) -> str:
     return f"{words.ago(max(0.0, (now - moment).total_seconds()))} ago" if moment else "never"
 
 
-@register.inclusion_tag("panel/overview.html", takes_context=True)
-def overview(context: RequestContext) -> dict[str, Any]:
-    """Show the start page's content."""
-    request = context["request"]
-    return {"overview": overview_of(request), "panel": context["panel"], "user": request.user}
+@register.filter
+def since(moment: datetime | None) -> SafeString:
+    """Show a moment in UTC; the page's script adds how long ago it was, and keeps that up to date."""
+    if moment is None:
+        return SafeString("never")
+    return format_html(
+        '<time datetime="{}" data-ago>{} UTC</time>', moment.isoformat(timespec="seconds"), words.utc(moment)
+    )
 
 
 @register.filter
-def working_day_order(apps: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Group the pages of the panel for the sidebar."""
-    return groups_of(apps)
+def lately(moment: datetime | None) -> SafeString:
+    """Show the time of day of a moment that is not long ago, as `since` does."""
+    if moment is None:
+        return SafeString("never")
+    return format_html(
+        '<time datetime="{}" data-ago>{} UTC</time>',
+        moment.isoformat(timespec="seconds"),
+        words.clock(moment),
+    )
+
+
+@register.filter
+def chicago(moment: datetime) -> str:
+    """Show the exchange's clock."""
+    return f"{moment.astimezone(CHICAGO):%H:%M:%S}"
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """Show an icon of Unfold's font, which is made of its name: not to be read aloud."""
+    return format_html('<span class="material-symbols-outlined" aria-hidden="true">{}</span>', name)

@@ -1,12 +1,25 @@
+from functools import partial
+
 from django.contrib import admin
 from django.urls import path
 from django.views.generic import RedirectView
 
-from tradedesk.admin import halt, kill_switch
+from tradedesk.admin import frame, halt, kill_switch, overview, planned, search
+
+guarded = admin.site.admin_view
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
-    path("admin/kill-switch/", admin.site.admin_view(kill_switch.page), name="kill_switch"),
+    # Before those of the admin site, whose start page and search they stand in for.
+    path("admin/", guarded(overview.page)),
+    path("admin/search/", guarded(search.page)),
+    path("admin/header/", guarded(frame.header_poll), name="header_poll"),
+    path("admin/profit/", guarded(partial(planned.page, title="P&L and equity")), name="profit"),
+    path("admin/latency/", guarded(partial(planned.page, title="Latency")), name="latency"),
+    path("admin/kill-switch/", guarded(kill_switch.page), name="kill_switch"),
+    path("admin/connections/", guarded(partial(planned.page, title="Connections")), name="connections"),
+    path("admin/setup/", guarded(partial(planned.page, title="Checklist")), name="setup"),
+    path("admin/limits/", guarded(partial(planned.page, title="Risk limits")), name="limits"),
     path("admin/", admin.site.urls),
     path("halt/", halt.emergency, name="halt"),
 ]

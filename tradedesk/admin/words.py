@@ -90,6 +90,42 @@ def price(value: Decimal | None) -> str:
     return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}".replace("-", "−")
 
 
+def money(dollars: Decimal | None) -> str:
+    """Return dollars to the cent such as "$25,846.20", a dash where the amount is not known."""
+    if dollars is None:
+        return "–"
+    return f"{'−' if dollars < 0 else ''}${abs(dollars):,.2f}"
+
+
+def gain(dollars: Decimal | None) -> str:
+    """Return dollars won or lost with a triangle and a sign, such as "▴ +$184.60"."""
+    if not dollars:
+        return money(dollars)
+    return f"▴ +{money(dollars)}" if dollars > 0 else f"▾ {money(dollars)}"
+
+
+def gain_tone(dollars: Decimal | None) -> str:
+    """Return how dollars won or lost are coloured."""
+    return "" if not dollars else "gain" if dollars > 0 else "loss"
+
+
+def percent(found: Decimal) -> str:
+    """Return percent with a sign, such as "+0.72%"."""
+    return f"{found:+.2f}%".replace("-", "−")
+
+
+def clock(moment: datetime | None) -> str:
+    """Return the time of day in UTC, the zone to be named once nearby."""
+    return f"{moment:%H:%M:%S}" if moment else "–"
+
+
+def milliseconds(found: float | None) -> str:
+    """Return a time in milliseconds, in seconds from ten of them on, a dash where there is none."""
+    if found is None:
+        return "–"
+    return f"{found:,.0f} ms" if found < 10_000 else f"{found / 1000:,.1f} s"
+
+
 def signed(quantity: int | None) -> str:
     """Return signed contracts with a true minus sign, a dash where the number is not known."""
     return "–" if quantity is None else str(quantity).replace("-", "−")

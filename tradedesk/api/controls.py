@@ -22,6 +22,7 @@ from tradedesk.services.shapes import MODE_WORDS, flattened_json, switch_json
 
 # As in the panel: anyone on the staff may stop, these may let orders out.
 MAY_OPERATE, MAY_RESOLVE = "tradedesk.change_tradingstate", "tradedesk.change_incident"
+MAY_RELEASE = "tradedesk.release_tradingstate"
 
 
 def _asked(request: Request, serializer: type[Any]) -> dict[str, Any]:
@@ -74,7 +75,9 @@ class KillSwitch(APIView):
         """
         asked = _asked(request, serializers.SwitchRequest)
         loosens = asked["mode"] == "reduce" and state_of(asked["scope"]).mode == TradingMode.HALTED
-        if not asked["engaged"] or asked["mode"] == "flatten" or loosens:
+        if not asked["engaged"]:
+            _require(request, MAY_RELEASE)
+        elif asked["mode"] == "flatten" or loosens:
             _require(request, MAY_OPERATE)
         if asked["engaged"]:
             return Response(_engage(request, asked))

@@ -10,7 +10,7 @@ from drf_spectacular.renderers import (
     OpenApiYamlRenderer,
     OpenApiYamlRenderer2,
 )
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.exceptions import NotAuthenticated, PermissionDenied
 
 EVERYWHERE = {
@@ -54,7 +54,7 @@ class Schema(SpectacularAPIView):
     ]
 
 
-class Docs(SpectacularSwaggerView):
+class Docs(SpectacularSwaggerSplitView):
     """The browsable documentation; a person without a login is sent to get one."""
 
     def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]

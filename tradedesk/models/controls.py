@@ -43,6 +43,7 @@ class TradingState(models.Model):
 
     class Meta:
         ordering = ["scope"]
+        permissions = [("release_tradingstate", "Can let trading go on")]
 
     def __str__(self) -> str:
         return f"{self.scope}: {self.mode}"

@@ -15,6 +15,8 @@ from tradedesk.services.desk import READ_TIMEOUT_S, Desk, Link
 log = structlog.get_logger(__name__)
 
 FRESH_FOR = timedelta(seconds=90)
+# What only the panel shows need not be newer.
+SHOWN_FOR = timedelta(minutes=10)
 NEEDED_FOR = ("daily_loss", "drawdown", "margin_factor")
 
 
@@ -61,11 +63,12 @@ def kept(account: Account, now: datetime) -> Kept:
 def watch(desk: Desk, link: Link, account: Account) -> None:
     """Read an account's figures where a limit or a bot's risk needs them, and keep them with their time.
 
-    A loss or a drawdown at its limit lets the account only reduce from then on. Figures that cannot be read
-    stay as they are and grow old, which stops openings.
+    For the panel alone they are read each ten minutes. A loss or a drawdown at its limit lets the account
+    only reduce from then on. Figures that cannot be read stay as they are and grow old, which stops openings.
     """
     sizes_by_risk = Bot.objects.filter(account=account, risk_percent__isnull=False)
-    if not account.is_limited(*NEEDED_FOR) and not sizes_by_risk.exists():
+    is_shown = account.cash_read_at is not None and desk.now() - account.cash_read_at < SHOWN_FOR
+    if is_shown and not account.is_limited(*NEEDED_FOR) and not sizes_by_risk.exists():
         return
     try:
         cash = link.broker.cash(link.account.id, timeout_s=READ_TIMEOUT_S)

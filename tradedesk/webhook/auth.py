@@ -2,7 +2,7 @@ import hmac
 
 from django.conf import settings
 
-from tradedesk.selectors import Admission, admission_of
+from tradedesk.selectors.admission import Admission, admission_of
 from tradedesk.services.tokens import digest_of
 
 

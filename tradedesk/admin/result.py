@@ -1,0 +1,162 @@
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+from itertools import accumulate
+
+from strategy.lots import held
+from tradedesk.admin import sparks
+from tradedesk.admin.shown import Shown
+from tradedesk.models import Account, Bot
+from tradedesk.selectors import profit
+from tradedesk.selectors.profit import Book, Entry
+from tradedesk.services.cash import Kept
+
+# Figures are read each ten minutes; what is much older is not the present.
+CURRENT_FOR = timedelta(minutes=25)
+MOST_POINTS = 1000
+
+type Marks = Mapping[str, tuple[Decimal, datetime]]
+
+
+@dataclass(frozen=True)
+class Held:
+    """A bot's position with the newest price known, and the dollars it would bring before fees."""
+
+    mark: Decimal | None
+    marked_at: datetime | None
+    open: Decimal | None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the shown accounts and bots won or lost, in dollars; None for what is not known."""
+
+    realised: Decimal
+    open: Decimal | None
+    equity: Decimal | None
+    equity_read_at: datetime | None
+    entries: Sequence[Entry]
+    today: Sequence[Entry]
+    lacking: str
+
+    @property
+    def total(self) -> Decimal:
+        return self.realised + (self.open or Decimal())
+
+    @property
+    def percent(self) -> Decimal | None:
+        """The day's result in percent of the equity before it."""
+        if self.equity is None or self.equity <= self.total:
+            return None
+        return self.total / (self.equity - self.total) * 100
+
+    @cached_property
+    def curve(self) -> list[tuple[int, float]]:
+        """Equity after each fill, as Unix seconds and dollars; the result alone where equity is not known.
+
+        The last point is the present one, open positions included.
+        """
+        start = Decimal()
+        if self.equity is not None:
+            start = self.equity - (self.open or Decimal()) - profit.net(self.entries)
+        by_second: dict[int, float] = {}
+        running = start
+        for entry in self.entries:
+            running += entry.net
+            by_second[int(entry.at.timestamp())] = float(running)
+        return sparks.thinned(sorted(by_second.items()), MOST_POINTS)
+
+    @property
+    def latest(self) -> Decimal:
+        """The value that the curve has come to, open positions included."""
+        return self.equity if self.equity is not None else profit.net(self.entries) + (self.open or Decimal())
+
+    @property
+    def drawdown(self) -> Decimal:
+        """Dollars below the highest value of the curve, negative or 0."""
+        return Decimal(str(min(0.0, float(self.latest) - self._highest())))
+
+    @property
+    def max_drawdown(self) -> Decimal:
+        """The deepest fall of the curve from a highest value before it, negative or 0."""
+        highest, deepest = float("-inf"), 0.0
+        for _, value in [*self.curve, (0, float(self.latest))]:
+            highest = max(highest, value)
+            deepest = min(deepest, value - highest)
+        return Decimal(str(round(deepest, 2)))
+
+    @property
+    def day_spark(self) -> str:
+        """The day's result after each fill."""
+        return sparks.line(list(accumulate((float(entry.net) for entry in self.today), initial=0.0)))
+
+    @property
+    def equity_spark(self) -> str:
+        return sparks.line([value for _, value in self.curve])
+
+    def _highest(self) -> float:
+        return max([value for _, value in self.curve], default=float(self.latest))
+
+    @property
+    def won(self) -> int | None:
+        """Percent of the closing fills that won after fees, None where nothing was closed."""
+        closings = [entry.net > 0 for entry in self.entries if entry.closed and entry.gross is not None]
+        return round(100 * sum(closings) / len(closings)) if closings else None
+
+
+def held_by(bot: Bot, book: Book, marks: Marks) -> Held:
+    """Return what a bot's position would bring at the newest price that an alert told.
+
+    By the fills where they come to what is held; else, as after an adoption, by the average price.
+    """
+    state = bot.state
+    mark, marked_at = marks.get(bot.instrument.root, (None, None))
+    if not state.quantity:
+        return Held(mark, marked_at, None)
+    lots = (book.lots or {}).get((bot.account_id, state.contract), ())
+    if held(lots) == state.quantity:
+        open_now = profit.open_profit(lots, bot.instrument, mark)
+    elif mark is None or state.average_price is None:
+        open_now = None
+    else:
+        open_now = (mark - state.average_price) * state.quantity * bot.instrument.point_value
+    return Held(mark, marked_at, open_now)
+
+
+def result_of(shown: Shown, book: Book, held: Sequence[Held], now: datetime) -> Result:
+    """Return what the shown accounts and bots came to. `held` are their positions."""
+    entries = book.of(**shown.keys)  # type: ignore[arg-type]
+    today = [entry for entry in entries if shown.start <= entry.at < shown.end]
+    positions = [position.open for position in held if position.open is not None]
+    equity, read_at = (None, None) if shown.bot else _equity(shown, now)
+    return Result(
+        realised=profit.net(today),
+        open=sum(positions, Decimal()),
+        equity=equity,
+        equity_read_at=read_at,
+        entries=entries,
+        today=today,
+        lacking=_lacking(today),
+    )
+
+
+def _lacking(entries: Sequence[Entry]) -> str:
+    """Return what the result of some entries leaves out."""
+    if any(entry.gross is None for entry in entries):
+        return "a gain is not known"
+    return "fees not known yet" if any(entry.fee is None for entry in entries) else ""
+
+
+def _equity(shown: Shown, now: datetime) -> tuple[Decimal | None, datetime | None]:
+    """Return what the accounts are worth by the broker's word and when the oldest was read."""
+    accounts: list[Account] = [shown.account] if shown.account else shown.accounts
+    values, times = [], []
+    for account in accounts:
+        value = Kept.from_json(account.cash).net_liquidation
+        if value is None or account.cash_read_at is None or now - account.cash_read_at > CURRENT_FOR:
+            return None, None
+        values.append(value)
+        times.append(account.cash_read_at)
+    return (sum(values, Decimal()), min(times)) if values else (None, None)

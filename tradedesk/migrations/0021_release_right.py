@@ -1,0 +1,17 @@
+from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("tradedesk", "0018_rolls"),
+    ]
+
+    operations = [
+        migrations.AlterModelOptions(
+            name="tradingstate",
+            options={
+                "ordering": ["scope"],
+                "permissions": [("release_tradingstate", "Can let trading go on")],
+            },
+        ),
+    ]
