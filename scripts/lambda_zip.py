@@ -37,11 +37,11 @@ LEFT_OUT = {
     *("amqp", "billiard", "celery", "click", "click_didyoumean", "click_plugins", "click_repl", "kombu"),
     *("prompt_toolkit", "tzlocal", "vine", "wcwidth"),
 }
-# What differs from one packing to the next, what nothing reads there, languages but English, geography.
+# What differs from one packing to the next, what nothing reads there, languages but English, geography, pictures.
 NO_USE = re.compile(
     r"package_info\.json|zappa_settings\.json|.*\.(?:map|po|pth|pyc|pyi)|(?:.*/)?__pycache__/.*"
     r"|.*\.dist-info/(?:RECORD|INSTALLER|REQUESTED)|.*/locale/(?!en/)[^/]+/.*"
-    r"|django/contrib/gis/.*|drf_spectacular_sidecar/.*/redoc/.*"
+    r"|django/contrib/gis/.*|drf_spectacular_sidecar/.*/redoc/.*|apprise/assets/themes/.*"
 )
 TASK_FOLDER = "/var/task"
 LARGEST_ZIP, LARGEST_FOLDER = 50_000_000, 250_000_000
