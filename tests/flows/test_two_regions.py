@@ -36,15 +36,15 @@ def test_alerts_reach_both_regions_and_the_holder_of_the_lease_trades(desk: Desk
     bot = desk.next_bot()
     until(lambda: desk.ask("/readyz", web=EAST).status == 200, 30, "the first region is ready")
 
-    assert desk.send(bot, "blue", "10:10", web=WEST).summary == NOT_REACHED
+    # What the one that waits leaves behind changes nothing, whenever the other comes to it.
+    assert desk.send(bot, "up", "10:00", web=WEST).summary == NOT_REACHED
     assert desk.send(bot, "red", "10:20", web=EAST).summary == ("ENTER_SHORT", "TREND_RED", "filled")
     assert desk.ask("/readyz", web=WEST).body["checks"]["lease"]["ok"] is False
 
     assert manage(regions[WEST], "lease", "release", "--reason", "test").returncode == 0
     assert manage(regions[WEST], "lease", "take", "--reason", "test").returncode == 0
 
-    assert desk.send(bot, "blue", "10:40", web=EAST).summary == NOT_REACHED
+    assert desk.send(bot, "red", "10:40", web=EAST).summary == NOT_REACHED
     until(lambda: desk.ask("/readyz", web=WEST).status == 200, 60, "the second region is ready")
-    assert desk.send(bot, "red", "10:50", web=WEST).summary[2] is None
     assert desk.send(bot, "blue", "11:00", web=WEST).summary == ("REVERSE_TO_LONG", "TREND_BLUE", "filled")
     assert (desk.booked(bot), desk.held(bot)) == (1, 1)
