@@ -1,6 +1,8 @@
 from datetime import datetime
 from decimal import Decimal
 
+import pytest
+from django.db import OperationalError
 from django.test import Client
 
 from strategy.machine import memory_of
@@ -20,6 +22,7 @@ from tests.builders import (
 from tests.fakes import START, FakeClock
 from tests.tradedesk.page_costs import cost_of
 from tradedesk.models import Account, Bot, Instrument, OrderSide, Reason
+from tradedesk.selectors import profit
 
 BLUE = Event("1", Indicator.TREND, Color.BLUE, START, START)
 DOWN = Event("2", Indicator.DI, Cross.DOWN, at(5), at(5))
@@ -172,6 +175,21 @@ def test_positions_are_said_to_differ_while_an_incident_says_so(panel: Client) -
     assert "all equal to the broker" in page(panel)
     make_incident(bot)
     assert "not all equal to the broker" in page(panel)
+
+
+def test_card_that_cannot_be_read_fails_alone(panel: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_bot()
+
+    def fail() -> profit.Book:
+        raise OperationalError("canceling statement due to statement timeout")
+
+    monkeypatch.setattr(profit, "book", fail)
+    html = page(panel)
+
+    assert "<h2>Equity</h2>" in html
+    assert "This could not be read from the database, 15:00:00 UTC." in html
+    assert "Bots and positions" in html
+    assert "statement timeout" not in html
 
 
 def test_poll_answers_nothing_until_something_changes(panel: Client) -> None:

@@ -127,7 +127,7 @@ def held_by(bot: Bot, book: Book, marks: Marks) -> Held:
 
 def result_of(shown: Shown, book: Book, held: Sequence[Held], now: datetime) -> Result:
     """Return what the shown accounts and bots came to. `held` are their positions."""
-    entries = book.of(**shown.keys)  # type: ignore[arg-type]
+    entries = book.of(**shown.keys)
     today = [entry for entry in entries if shown.start <= entry.at < shown.end]
     positions = [position.open for position in held if position.open is not None]
     equity, read_at = (None, None) if shown.bot else _equity(shown, now)
