@@ -154,6 +154,8 @@ def test_page_is_about_the_account_bot_and_day_of_its_address(panel: Client) -> 
     _fill(bot, OrderSide.SELL, "6810", at(1))
     _fill(other, OrderSide.BUY, "6800", at(-60 * 24 * 3))
     _fill(other, OrderSide.SELL, "6780", at(-60 * 24 * 3 + 1))
+    make_alert(bot.strategy, close=Decimal(6900))
+    set_held(other, 1, average_price="6800")
 
     totals = {
         query: panel.get(f"/admin/{query}").context["result"].total
@@ -161,11 +163,11 @@ def test_page_is_about_the_account_bot_and_day_of_its_address(panel: Client) -> 
     }
 
     assert totals == {
-        "": 50,
-        "?account=second": 0,
+        "": 550,
+        "?account=second": 500,
         "?bot=mes-paper": 50,
         "?day=2026-11-20": -100,
-        "?bot=nonsense&day=x": 50,
+        "?bot=nonsense&day=x": 550,
     }
 
 
