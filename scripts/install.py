@@ -30,7 +30,10 @@ def main() -> int:
         return 2
     try:
         with alone():
-            return bring_in_step(sys.argv[1])
+            code = bring_in_step(sys.argv[1])
+            if code == 0 and sys.argv[1] == "dev":
+                provide_chromium()
+            return code
     except KeyboardInterrupt:
         say("Interrupted. The same command goes on from here.")
         return 130
@@ -55,8 +58,6 @@ def bring_in_step(which: str) -> int:
     unsaved = venv / f"{STAMP}.new"
     unsaved.write_text(json.dumps({name: digest(name) for name in COVERS[which]}))
     unsaved.replace(venv / STAMP)
-    if which == "dev":
-        provide_chromium()
     return 0
 
 
