@@ -65,7 +65,7 @@ def _latency(alert: Alert, decision: Decision, order: Order | None, now: datetim
 
 
 def _slippage(alert: Alert, bot: Bot, order: Order | None) -> Fact:
-    """Compare the fill with the close that the alert told: a loss where it was dearer or cheaper than that."""
+    """Compare the fill with the close that the alert told: a loss where it was worse."""
     if order is None or order.average_price is None or alert.close is None:
         return Fact("Slippage", "–", "no fill to compare with the alert's close")
     terms = bot.instrument
@@ -73,7 +73,8 @@ def _slippage(alert: Alert, bot: Bot, order: Order | None) -> Fact:
     points = (order.average_price - alert.close) * sign
     dollars = points * terms.point_value * order.filled_quantity
     ticks = points / terms.tick_size
-    note = f"{words.price(abs(points))} pt, {words.money(abs(dollars))} against the close {words.price(alert.close)}"
+    difference = f"{words.price(abs(points))} pt, {words.money(abs(dollars))}"
+    note = f"{difference} against the close {words.price(alert.close)}"
     if not points:
         return Fact("Slippage", "0 ticks", f"filled at the close {words.price(alert.close)}")
     size = f"{abs(ticks):.4g} tick{'' if abs(ticks) == 1 else 's'}"

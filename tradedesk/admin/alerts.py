@@ -64,7 +64,7 @@ class AlertAdmin(ReadOnly[Alert]):
 
 
 def _list_context(request: HttpRequest, found: Any) -> dict[str, Any]:
-    """Return what the list shows beside its rows: tabs with the counts of this session, and what to do first."""
+    """Return what the list shows beside its rows: tabs with this session's counts, and how to begin."""
     counts, tab = of_today(wiring.desk().now()), request.GET.get("tab", "")
     tabs = [("", "All", counts.total, found.get_query_string(remove=["tab", "p"]), tab not in TABS)]
     for key, (label, outcomes) in TABS.items():

@@ -106,7 +106,7 @@ def decisions_with(decisions: QuerySet[Decision], *outcomes: Outcome) -> QuerySe
 
 
 def _few(*outcomes: Outcome) -> QuerySet[Any]:
-    """Return the ids of alerts by what is rare about them, which an index finds however many alerts there are.
+    """Return the ids of alerts by what is rare about them, which an index finds among any number.
 
     Only for outcomes that few of them have: all that have them are read.
     """

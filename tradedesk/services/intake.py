@@ -43,7 +43,8 @@ def store_alert(
 ) -> tuple[Alert, bool]:
     """Store an alert durably and return it with True, or the first one of the same event with False.
 
-    `body` and `headers` are what came in with the token cut out. Raises DatabaseError when it could not be stored.
+    `body` and `headers` are what came in with the token cut out. Raises DatabaseError when it could not
+    be stored.
     """
     timeframe = parse_timeframe(signal.timeframe)
     alert = Alert(
