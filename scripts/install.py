@@ -29,7 +29,10 @@ def main() -> int:
         return 2
     try:
         with alone():
-            return bring_in_step(sys.argv[1])
+            code = bring_in_step(sys.argv[1])
+            if code == 0 and sys.argv[1] == "dev":
+                provide_chromium()
+            return code
     except KeyboardInterrupt:
         say("Interrupted. The same command goes on from here.")
         return 130
@@ -53,8 +56,6 @@ def bring_in_step(which: str) -> int:
     unsaved = STAMP.with_suffix(".new")
     unsaved.write_text(json.dumps({name: digest(name) for name in COVERS[which]}))
     unsaved.replace(STAMP)
-    if which == "dev":
-        provide_chromium()
     return 0
 
 

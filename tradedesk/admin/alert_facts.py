@@ -1,9 +1,10 @@
 """The five facts of an alert that a person looks for first."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from strategy.sessions import session_start
 from strategy.types import Direction
@@ -34,7 +35,7 @@ def facts_of(alert: Alert, decision: Decision, orders: Sequence[Order], now: dat
         _fill(last, entries),
         _latency(alert, decision, last, now),
         _slippage(alert, decision.bot, last),
-        _state(decision, last),
+        _state(decision),
         _result(decision.bot, last, entries, book),
     ]
 
@@ -83,13 +84,18 @@ def _slippage(alert: Alert, bot: Bot, order: Order | None) -> Fact:
     )
 
 
-def _state(decision: Decision, order: Order | None) -> Fact:
-    before, after = decision.state_before, decision.state_after
-    if order is not None and order.position_before is not None:
-        held = Direction.of(order.position_before + order.signed_filled)
-        after = {**after, "current_position": held.value}
-    was = words.state_in_words(before)
-    return Fact("State", words.state_in_words(after), f"was {was[:1].lower()}{was[1:]}")
+def _state(decision: Decision) -> Fact:
+    was = words.state_in_words(decision.state_before)
+    return Fact("State", words.state_in_words(state_after(decision)), f"was {was[:1].lower()}{was[1:]}")
+
+
+def state_after(decision: Decision) -> Mapping[str, Any]:
+    """Return the state that a decision led to, once what filled of its last order was booked."""
+    filled = [order for order in decision.orders.all() if order.filled_quantity]
+    if not filled or filled[-1].position_before is None:
+        return dict(decision.state_after)
+    held = Direction.of(filled[-1].position_before + filled[-1].signed_filled)
+    return {**decision.state_after, "current_position": held.value}
 
 
 def _result(bot: Bot, order: Order | None, entries: Sequence[Entry], book: Book) -> Fact:

@@ -15,7 +15,18 @@ from tradedesk.admin.alert_lines import CAUSED_WITHIN, outcomes_of, with_decisio
 from tradedesk.admin.kill_switch import MAY_OPERATE
 from tradedesk.admin.outcomes import Outcome, outcome_of
 from tradedesk.admin.tally import TRADED
-from tradedesk.models import LEGS, Alert, AlertOutcome, Decision, Fill, Incident, Order, Reason
+from tradedesk.models import (
+    LEGS,
+    Alert,
+    AlertOutcome,
+    Decision,
+    Fill,
+    Incident,
+    Order,
+    OrderPurpose,
+    OrderStatus,
+    Reason,
+)
 from tradedesk.selectors.closes import as_chart, closes_around
 
 TRIGGERS = (Reason.TREND_BLUE, Reason.TREND_RED, Reason.DI_UP, Reason.DI_DOWN)
@@ -47,11 +58,21 @@ class Story:
 
     @property
     def lead(self) -> str:
-        return LEADS.get(self.outcome, "It traded, but not as the event alone called for.")
+        if self.decision and "closing_rules" in self.decision.detail and self.outcome in TRADED:
+            return "It only closed: nothing was opened."
+        return LEADS.get(self.outcome, "It traded.")
+
+    @property
+    def tone(self) -> str:
+        return "warn" if self.outcome in TRADED else self.outcome.value.tone
 
     @property
     def unresolved(self) -> list[Order]:
-        return [order for order in self.orders if order.settled_at is None and order.status == "unconfirmed"]
+        return [
+            order
+            for order in self.orders
+            if order.settled_at is None and order.status == OrderStatus.UNCONFIRMED
+        ]
 
 
 def page(request: HttpRequest, alert: Alert) -> HttpResponse:
@@ -122,11 +143,13 @@ def _chart(alert: Alert, decision: Decision | None, orders: Sequence[Order]) -> 
     found = closes_around(alert, decision.bot)
     if len(found.closes) < 2:
         return None
-    entry = next((order.average_price for order in reversed(orders) if order.filled_quantity), None)
+    last = next((order for order in reversed(orders) if order.filled_quantity), None)
+    is_entry = last is not None and last.purpose in (OrderPurpose.OPEN, OrderPurpose.REVERSE)
+    fill = ("entry" if is_entry else "exit", last.average_price if last else None)
     entries = [order.pk for order in orders]
     legs = Order.objects.filter(entry__in=entries, purpose__in=LEGS).order_by("id") if entries else []
     waiting = [(str(leg.purpose), leg.price) for leg in legs]
-    return as_chart(found, [("entry", entry), *waiting, ("last", found.closes[-1].price)])
+    return as_chart(found, [fill, *waiting, ("last", found.closes[-1].price)])
 
 
 def _incidents_of(alert: Alert, decision: Decision | None) -> list[Incident]:

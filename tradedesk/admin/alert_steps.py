@@ -117,7 +117,7 @@ def _scaled(steps: Sequence[Step], zero: datetime) -> list[Line]:
     lines, before = [], None
     for step in steps:
         start = length = 0.0
-        if step.is_ours and step.at and before and before >= zero and whole > 0:
+        if step.is_ours and step.at and before and step.at > zero:
             start = (before - zero).total_seconds() / whole * 100
             length = max(LEAST_WIDTH, (step.at - before).total_seconds() / whole * 100)
         delta = f"+{words.span(before, step.at)}" if before and step.at and step.at >= before else ""

@@ -31,7 +31,10 @@ class Held:
 
 @dataclass(frozen=True)
 class Result:
-    """What the shown accounts and bots won or lost, in dollars; None for what is not known."""
+    """What the shown accounts and bots won or lost on a day, in dollars; None for what is not known.
+
+    `open` is what positions would bring now: it counts for a day that is not over.
+    """
 
     realised: Decimal
     open: Decimal | None
@@ -40,15 +43,16 @@ class Result:
     entries: Sequence[Entry]
     today: Sequence[Entry]
     lacking: str
+    is_today: bool = True
 
     @property
     def total(self) -> Decimal:
-        return self.realised + (self.open or Decimal())
+        return self.realised + (self.open or Decimal() if self.is_today else Decimal())
 
     @property
     def percent(self) -> Decimal | None:
         """The day's result in percent of the equity before it."""
-        if self.equity is None or self.equity <= self.total:
+        if self.equity is None or self.equity <= self.total or not self.is_today:
             return None
         return self.total / (self.equity - self.total) * 100
 
@@ -127,7 +131,7 @@ def held_by(bot: Bot, book: Book, marks: Marks) -> Held:
 
 def result_of(shown: Shown, book: Book, held: Sequence[Held], now: datetime) -> Result:
     """Return what the shown accounts and bots came to. `held` are their positions."""
-    entries = book.of(**shown.keys)  # type: ignore[arg-type]
+    entries = book.of(**shown.keys)
     today = [entry for entry in entries if shown.start <= entry.at < shown.end]
     positions = [position.open for position in held if position.open is not None]
     equity, read_at = (None, None) if shown.bot else _equity(shown, now)
@@ -139,6 +143,7 @@ def result_of(shown: Shown, book: Book, held: Sequence[Held], now: datetime) -> 
         entries=entries,
         today=today,
         lacking=_lacking(today),
+        is_today=shown.is_today,
     )
 
 

@@ -5,7 +5,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from strategy.sessions import CHICAGO
-from tradedesk.admin import cells, words
+from tradedesk.admin import alert_facts, cells, words
 from tradedesk.admin.faults import FAULTS
 from tradedesk.admin.filters import reason_word
 from tradedesk.admin.outcomes import Look, Outcome, outcome_of
@@ -52,6 +52,12 @@ def chip(outcome: Outcome) -> SafeString:
 def outcome_chip(decision: Decision) -> SafeString:
     """Show what became of a decision."""
     return cells.chip(outcome_of(decision))
+
+
+@register.filter
+def state_after(decision: Decision) -> str:
+    """Show the state that a decision led to."""
+    return words.state_in_words(alert_facts.state_after(decision))
 
 
 @register.filter
