@@ -68,11 +68,7 @@ class Story:
 
     @property
     def unresolved(self) -> list[Order]:
-        return [
-            order
-            for order in self.orders
-            if order.settled_at is None and order.status == OrderStatus.UNCONFIRMED
-        ]
+        return [order for order in self.orders if order.status == OrderStatus.UNCONFIRMED]
 
 
 def page(request: HttpRequest, alert: Alert) -> HttpResponse:
