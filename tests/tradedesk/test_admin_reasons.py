@@ -12,12 +12,12 @@ def test_every_reason_is_somebodys(reason: Reason) -> None:
     assert reason in FAULTS
 
 
-def test_page_of_every_reason_says_what_to_do(panel: Client) -> None:
-    for reason in Reason:
-        answer = panel.get(f"/admin/reasons/{reason.value}/")
+@pytest.mark.parametrize("reason", [Reason.TREND_BLUE, Reason.HALTED, Reason.STOP_MISSING])
+def test_page_of_a_reason_says_what_to_do(reason: Reason, panel: Client) -> None:
+    answer = panel.get(f"/admin/reasons/{reason.value}/")
 
-        assert answer.status_code == 200
-        assert answer.context["remedy_text"] == REMEDIES[reason]
+    assert answer.status_code == 200
+    assert answer.context["remedy_text"] == REMEDIES[reason]
 
 
 def test_page_shows_the_rule_and_the_latest_alerts(panel: Client, bot: Bot) -> None:

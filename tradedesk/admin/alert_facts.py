@@ -78,7 +78,7 @@ def _slippage(alert: Alert, bot: Bot, order: Order | None) -> Fact:
     note = f"{difference} against the close {words.price(alert.close)}"
     if not points:
         return Fact("Slippage", "0 ticks", f"filled at the close {words.price(alert.close)}")
-    size = f"{abs(ticks):.4g} tick{'' if abs(ticks) == 1 else 's'}"
+    size = f"{abs(ticks):.2f}".rstrip("0").rstrip(".") + f" tick{'' if abs(ticks) == 1 else 's'}"
     return Fact(
         "Slippage", f"▾ {size}" if points > 0 else f"▴ {size} better", note, "loss" if points > 0 else "gain"
     )

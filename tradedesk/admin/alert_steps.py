@@ -11,6 +11,7 @@ from tradedesk.admin.rules import rule_tables
 from tradedesk.models import Alert, Decision, Order, OrderStatus
 
 LEAST_WIDTH = 1.0
+LONGEST_NOTE = 200
 ENDINGS = {
     Outcome.FILLED: ("done_all", "Filled"),
     Outcome.REJECTED: ("block", "Rejected by the broker"),
@@ -89,7 +90,7 @@ def _of_order(order: Order) -> list[Step]:
             Step(
                 "block" if order.settled_at else "hourglass_empty",
                 "Not sent",
-                order.note or asked,
+                order.note[:LONGEST_NOTE] or asked,
                 order.settled_at,
             )
         ]
@@ -101,14 +102,14 @@ def _of_order(order: Order) -> list[Step]:
         icon, name = ENDINGS[outcome]
         return [*found, Step(icon, name, _ending(order), order.settled_at)]
     if outcome is Outcome.UNRESOLVED:
-        return [*found, Step("hourglass_empty", "Not known yet", order.note, None)]
-    return [*found, Step("hourglass_empty", "Working at the broker", order.note, None)]
+        return [*found, Step("hourglass_empty", "Not known yet", order.note[:LONGEST_NOTE], None)]
+    return [*found, Step("hourglass_empty", "Working at the broker", order.note[:LONGEST_NOTE], None)]
 
 
 def _ending(order: Order) -> str:
     if order.status in (OrderStatus.FILLED, OrderStatus.PARTIALLY_FILLED):
         return f"{order.filled_quantity} @ {words.price(order.average_price)}"
-    return order.note
+    return order.note[:LONGEST_NOTE]
 
 
 def _scaled(steps: Sequence[Step], zero: datetime) -> list[Line]:
