@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import path
 from django.views.generic import RedirectView
 
-from tradedesk.admin import frame, halt, kill_switch, overview, planned, search
+from tradedesk.admin import frame, halt, kill_switch, overview, planned, reasons, search
 
 guarded = admin.site.admin_view
 
@@ -14,6 +14,8 @@ urlpatterns = [
     path("admin/", guarded(overview.page)),
     path("admin/search/", guarded(search.page)),
     path("admin/header/", guarded(frame.header_poll), name="header_poll"),
+    path("admin/reasons/", guarded(reasons.index), name="reasons"),
+    path("admin/reasons/<str:code>/", guarded(reasons.page), name="reason"),
     path("admin/profit/", guarded(partial(planned.page, title="P&L and equity")), name="profit"),
     path("admin/latency/", guarded(partial(planned.page, title="Latency")), name="latency"),
     path("admin/kill-switch/", guarded(kill_switch.page), name="kill_switch"),
