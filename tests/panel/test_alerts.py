@@ -1,5 +1,6 @@
 import json
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
@@ -50,7 +51,7 @@ def late() -> Decision:
 
 
 def test_hostile_messages_stay_texts(visitor: Visitor, bot: Bot) -> None:
-    fields: dict[str, object] = dict.fromkeys(("symbol", "exchange", "contract"), "<b/onclick=hit=5>")
+    fields: dict[str, Any] = dict.fromkeys(("symbol", "exchange", "contract"), "<b/onclick=hit=5>")
     fields |= {"body": HOSTILE, "headers": {"User-Agent": HOSTILE[:200]}}
     hostile = make_alert(bot.strategy, fired_at=at(30), **fields)
     detail = {"figures": HOSTILE[:300]}
