@@ -10,6 +10,9 @@ from tradedesk.admin.filters import BotFilter, CreatedFilter, OutcomeFilter, Rea
 from tradedesk.admin.outcomes import outcome_of
 from tradedesk.models import Decision, Order
 
+# So many events the page shows up to the decision's own: a colour and a crossing rule the state.
+KNOWN = 8
+
 
 @admin.register(Decision)
 class DecisionAdmin(ReadOnly[Decision]):
@@ -34,7 +37,12 @@ class DecisionAdmin(ReadOnly[Decision]):
         return f"{words.ACTIONS.get(row.action, row.action)}, {row.bot.slug}"
 
     def summary(self, request: HttpRequest, row: Decision) -> dict[str, Any]:
-        return {"decision": row, "outcome": outcome_of(row)}
+        known = Decision.objects.filter(bot=row.bot_id, id__lte=row.pk).select_related("alert")
+        return {
+            "decision": row,
+            "outcome": outcome_of(row),
+            "known": known.defer("alert__body", "state_before", "state_after", "detail")[:KNOWN],
+        }
 
     @admin.display(description="Decided")
     def created_both(self, decision: Decision) -> str:
