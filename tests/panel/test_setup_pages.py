@@ -79,9 +79,9 @@ def test_message_is_copied(visitor: Visitor, bot: Bot) -> None:
     page = visitor.open(f"{url_of(bot.strategy)}#alerts")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
 
-    page.get_by_role("button", name="Copy the message of Trend turned blue").click()
+    page.get_by_role("button", name="Copy message of Trend turned blue").click()
 
-    expect(page.get_by_text("Copied")).to_be_visible()
+    expect(page.get_by_text("Copied", exact=True)).to_be_visible()
     assert '"action": "LONG_ENTRY"' in page.evaluate("navigator.clipboard.readText()")
 
 

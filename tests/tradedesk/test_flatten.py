@@ -1,6 +1,7 @@
 """A flatten is kept as a row and gone on with, across tries and crashes, until two reads show zero."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
@@ -96,6 +97,21 @@ def test_flatten_is_stored_before_the_broker_is_asked(desk: Desk, bot: Bot, brok
         "The broker showed nothing held or working, twice.",
     )
     assert status().mode is ACTIVE
+
+
+def test_reads_of_zero_count_only_in_a_row(
+    desk: Desk, bot: Bot, broker: FakeBroker, clock: FakeClock
+) -> None:
+    def fill_late() -> None:
+        clock.during_sleep = None
+        broker.hold("MESZ6", 1)
+
+    clock.during_sleep = fill_late
+
+    assert ask(desk).flat
+
+    # Zero, one that is closed, zero, zero.
+    assert (broker.calls["working_orders"], broker.held()) == (4, 0)
 
 
 def test_flatten_that_is_not_flat_goes_on_in_the_background(
@@ -514,10 +530,9 @@ def ask_despite(desk: Desk, broker: FakeBroker, faults: list[str]) -> None:
             broker.fills_at_once = False
         else:
             broker.before_submit = die
-        try:
+        with suppress(Killed):
             ask(desk)
-        except Killed:
-            broker.before_submit = None
+        broker.before_submit = None
     if not faults:
         ask(desk)
 

@@ -10,7 +10,9 @@ from tradedesk.stores.positions import stored
 
 def rehearsed(desk: Desk, bot: Bot) -> Rehearsal:
     alert = Alert.objects.order_by("id")[0]
-    return rehearse(desk, alert, Bot.objects.select_related("strategy", "account", "instrument").get(pk=bot.pk))
+    return rehearse(
+        desk, alert, Bot.objects.select_related("strategy", "account", "instrument").get(pk=bot.pk)
+    )
 
 
 def test_late_alert_that_comes_in_time_would_open(

@@ -4,16 +4,29 @@ from django.contrib import admin
 from django.urls import path
 from django.views.generic import RedirectView
 
-from tradedesk.admin import checklist, frame, halt, kill_switch, limit_uses, overview, planned, search, trial
+from tradedesk.admin import (
+    checklist,
+    frame,
+    halt,
+    kill_switch,
+    limit_uses,
+    overview,
+    planned,
+    reasons,
+    search,
+    trial,
+)
 
 guarded = admin.site.admin_view
 
 urlpatterns = [
-    path("", RedirectView.as_view(url="/admin/")),
+    path("", RedirectView.as_view(pattern_name="admin:index")),
     # Before those of the admin site, whose start page and search they stand in for.
     path("admin/", guarded(overview.page)),
     path("admin/search/", guarded(search.page)),
     path("admin/header/", guarded(frame.header_poll), name="header_poll"),
+    path("admin/reasons/", guarded(reasons.index), name="reasons"),
+    path("admin/reasons/<str:code>/", guarded(reasons.page), name="reason"),
     path("admin/profit/", guarded(partial(planned.page, title="P&L and equity")), name="profit"),
     path("admin/latency/", guarded(partial(planned.page, title="Latency")), name="latency"),
     path("admin/kill-switch/", guarded(kill_switch.page), name="kill_switch"),

@@ -43,8 +43,8 @@ def store_alert(
 ) -> tuple[Alert, bool]:
     """Store an alert durably and return it with True, or the first one of the same event with False.
 
-    `body` and `headers` are what came in with the token cut out. Raises DatabaseError when it could
-    not be stored.
+    `body` and `headers` are what came in with the token cut out. Raises DatabaseError when it could not
+    be stored.
     """
     alert = alert_of(strategy, signal, now)
     alert.source_address, alert.body, alert.headers = source_address, body, dict(headers)

@@ -1,6 +1,6 @@
 from copy import copy
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 
@@ -57,8 +57,9 @@ def _without(alert: Alert, snapshot: Snapshot) -> Snapshot:
 
 def _as_if_now(alert: Alert, now: datetime) -> Alert:
     """Return a copy of the alert, never stored, that fired and came at this moment."""
-    assert alert.fired_at and alert.bar_open and alert.effective_at  # noqa: S101 - it was accepted
-    shift: timedelta = now - alert.fired_at
+    if alert.bar_open is None or alert.fired_at is None or alert.effective_at is None:
+        raise ValueError(f"alert {alert.id} was rejected and reports no event")
+    shift = now - alert.fired_at
     fresh = copy(alert)
     fresh.event_key = f"rehearsal|{alert.event_key}"
     fresh.bar_open, fresh.fired_at = alert.bar_open + shift, now

@@ -1,4 +1,4 @@
-"""What an alert means to a bot before anybody asks the broker: the new memory, or why nothing is to be done."""
+"""What an alert means to a bot before the broker is asked: its new memory, or why nothing is to be done."""
 
 from datetime import timedelta
 

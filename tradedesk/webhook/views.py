@@ -89,9 +89,8 @@ def _take(
     desk: Desk, request: HttpRequest, token: str | None, deadline: Deadline
 ) -> tuple[Alert, Sequence[Bot]] | Response:
     """Store a new alert and return it with the bots of its strategy, or else the answer."""
-    too_large = answers.refused(413, "too_large", f"The body is larger than {LARGEST_BODY} bytes.")
     if _announced(request) > LARGEST_BODY:
-        return too_large
+        return answers.too_large(LARGEST_BODY)
     address = address_of(request)
     if not auth.is_allowed(address):
         return answers.forbidden()
@@ -102,7 +101,7 @@ def _take(
             return answers.forbidden()
         body = _read(request)
         if body is None:
-            return too_large
+            return answers.too_large(LARGEST_BODY)
         content, problem = _parse(body)
         token = token or _token_in(content)
         admission = admission or auth.admit(token)
