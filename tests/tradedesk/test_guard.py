@@ -136,7 +136,13 @@ def test_person_signs_the_account_off_anew(
     listed[0] = BrokerAccount(8, "DEMO8", active=True)
     with pytest.raises(BrokerRefused):
         link(account)
-    form = {"name": "demo7", "environment": "demo", "credentials": "DEMO", "enabled": "on"}
+    form = {
+        "name": "demo7",
+        "environment": "demo",
+        "credentials": "DEMO",
+        "enabled": "on",
+        "flat_by": "15:08",
+    }
 
     page = f"/admin/tradedesk/account/{account.pk}/change/"
     panel.post(page, {**form, "sign_off_anew": "on", "confirmed": "1"})
