@@ -119,7 +119,7 @@ def test_person_without_rights_sees_the_state_only(viewer: Client) -> None:
 def test_tiles_show_result_equity_and_what_is_open(panel: Client, clock: FakeClock) -> None:
     bot = make_bot()
     Instrument.objects.filter(root="MES").update(fee=Decimal("0.85"))
-    Account.objects.update(cash={"net_liquidation": "50060.00"}, cash_read_at=clock.now())
+    Account.objects.update(cash={"net_liquidation": "50060.00", "profit": "60"}, cash_read_at=clock.now())
     _fill(bot, OrderSide.BUY, "6800", at(-60 * 24 * 3))
     _fill(bot, OrderSide.SELL, "6810", at(1))
     _fill(bot, OrderSide.BUY, "6812", at(2))
@@ -130,11 +130,12 @@ def test_tiles_show_result_equity_and_what_is_open(panel: Client, clock: FakeClo
 
     # Ten points at 5 dollars less two fees, and 2.25 points that are open.
     assert '<strong class="gain">▴ +$59.55</strong>' in html
-    assert "+0.12% · realised $48.30" in html
+    assert "+0.12% · realised $48.30 · the broker says $60.00" in html
     assert "<strong>$50,060.00</strong>" in html
     assert "by the broker, 15:00:00 UTC" in html
     assert '<strong class="gain">▴ +$11.25</strong>' in html
     assert "last 6,814.25" in html
+    assert "1 position · at closes since 15:00:00 UTC" in html
 
 
 def test_equity_that_was_read_long_ago_is_not_shown(panel: Client) -> None:

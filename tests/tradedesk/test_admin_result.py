@@ -19,7 +19,9 @@ def result(*nets: str, equity: str | None = None, still_open: str = "0") -> Resu
         for minute, dollars in enumerate(nets)
     ]
     worth = None if equity is None else Decimal(equity)
-    return Result(sum(map(Decimal, nets), Decimal()), Decimal(still_open), worth, None, entries, entries, "")
+    return Result(
+        sum(map(Decimal, nets), Decimal()), Decimal(still_open), worth, None, None, entries, entries, ""
+    )
 
 
 def test_curve_ends_at_the_equity_less_what_is_open() -> None:

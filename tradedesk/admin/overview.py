@@ -137,6 +137,7 @@ def overview_of(request: HttpRequest) -> dict[str, Any]:
         "shown": shown,
         "may_operate": user.has_perm(MAY_OPERATE),
         "positions": sum(1 for line in lines or () if line.snapshot.quantity),
+        "marked_at": min((found.marked_at for found in held if found.open and found.marked_at), default=None),
         "ranges": RANGES,
         "bots": lines,
         "checked": cards.read("Bots and positions", "bot", lambda: _checked(shown)),

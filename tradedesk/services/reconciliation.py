@@ -22,6 +22,7 @@ from tradedesk.services.desk import READ_TIMEOUT_S, Desk, Link
 from tradedesk.services.late_fills import book_late_fills
 from tradedesk.services.positions import BrokerView
 from tradedesk.services.trading_state import lift_reduction, set_mode
+from tradedesk.stores import lease
 from tradedesk.stores.positions import Snapshot, seat, stored
 
 SECOND_LOOK_AFTER = timedelta(seconds=5)
@@ -46,10 +47,12 @@ def reconcile(desk: Desk, accounts: Iterable[Account]) -> Reconciled:
 
     A difference seen twice, five seconds apart, becomes an incident and lets the account only reduce; one
     that is gone closes its incident. Nothing is ever traded to mend one. Raises BrokerError, and Busy when a
-    bot could not be looked at: the account then counts as not reconciled.
+    bot could not be looked at, or by a region that may not send: the account then counts as not reconciled.
     """
     found = Reconciled()
     for account in accounts:
+        # What follows may cancel a stop or put one back.
+        lease.require()
         link = desk.link(account, timeout_s=READ_TIMEOUT_S)
         # Before the account counts as reconciled: where the orders cannot be read, it does not.
         runaway.watch(desk, link, account)
