@@ -32,20 +32,31 @@ def page(client: Client) -> str:
     return client.get("/admin/").content.decode()
 
 
-def test_fresh_desk_explains_the_first_steps(panel: Client) -> None:
+def test_fresh_desk_shows_the_checklist_below_its_tiles(panel: Client) -> None:
     html = page(panel)
 
-    assert "No bot yet." in html
-    assert "/admin/tradedesk/strategy/add/" in html
-    assert "No alert yet." in html
-    assert "http://testserver/webhooks/tradingview/TOKEN/" in html
-    assert "manage.py send_alert --trend blue" in html
+    assert "Set the desk up" in html
+    assert "1 of 11 done" in html
+    assert "/admin/tradedesk/account/add/" in html
+    assert "Latest alerts" not in html
+    assert "P&amp;L today" in html
 
 
 def test_desk_with_a_strategy_points_to_its_page(panel: Client) -> None:
     strategy = make_strategy()
 
-    assert f'href="/admin/tradedesk/strategy/{strategy.pk}/change/"' in page(panel)
+    assert f'href="/admin/tradedesk/strategy/{strategy.pk}/change/#alerts"' in page(panel)
+
+
+def test_desk_with_a_bot_shows_where_alerts_are_awaited(panel: Client) -> None:
+    make_bot()
+
+    html = page(panel)
+
+    assert "No alert yet." in html
+    assert "http://testserver/webhooks/tradingview/TOKEN/" in html
+    assert "manage.py send_alert --trend blue" in html
+    assert "Set the desk up" not in html
 
 
 def test_bot_shows_what_it_holds(panel: Client) -> None:

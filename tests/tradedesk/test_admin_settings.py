@@ -64,6 +64,8 @@ def bot_data(bot: Bot, **fields: object) -> dict[str, object]:
         "size": bot.size,
         "max_position": "",
         "enabled": "on",
+        "confirmed": "1",
+        "change_reason": "a wider week",
         **fields,
     }
 

@@ -136,9 +136,16 @@ def test_person_signs_the_account_off_anew(
     listed[0] = BrokerAccount(8, "DEMO8", active=True)
     with pytest.raises(BrokerRefused):
         link(account)
-    form = {"name": "demo7", "environment": "demo", "credentials": "DEMO", "enabled": "on"}
+    form = {
+        "name": "demo7",
+        "environment": "demo",
+        "credentials": "DEMO",
+        "enabled": "on",
+        "flat_by": "15:08",
+    }
 
-    panel.post(f"/admin/tradedesk/account/{account.pk}/change/", {**form, "sign_off_anew": "on"})
+    page = f"/admin/tradedesk/account/{account.pk}/change/"
+    panel.post(page, {**form, "sign_off_anew": "on", "confirmed": "1"})
 
     assert AuditEntry.objects.get().detail["sign_off_anew"] == [None, True]
     assert link(account) == listed[0]
@@ -149,9 +156,9 @@ def test_person_signs_the_account_off_anew(
 
 def test_saving_an_account_without_the_box_keeps_the_sign_off(account: Account, panel: Client) -> None:
     link(account)
-    form = {"name": "demo7", "environment": "demo", "credentials": "DEMO"}
+    form = {"name": "demo7", "environment": "demo", "credentials": "DEMO", "confirmed": "1"}
 
-    panel.post(f"/admin/tradedesk/account/{account.pk}/change/", form)
+    panel.post(f"/admin/tradedesk/account/{account.pk}/change/", {**form, "change_reason": "ours"})
 
     account.refresh_from_db()
     assert (account.enabled, account.broker_account_id) == (False, 7)

@@ -1,4 +1,5 @@
 from tradedesk.admin import (  # noqa: F401
+    accounts,
     alerts,
     bots,
     calendar,
@@ -9,4 +10,5 @@ from tradedesk.admin import (  # noqa: F401
     notices,
     orders,
     people,
+    strategies,
 )

@@ -40,10 +40,15 @@ class Audited:
         super().save_model(request, obj, form, change)  # type: ignore[misc] # of ModelAdmin
         changes = _changes(form, change)
         if changes or not change:
-            write_audit(request, "change" if change else "create", _subject(obj), changes)
+            action = "change" if change else "create"
+            write_audit(request, action, subject_of(obj), changes, self.reason_of(request))
+
+    def reason_of(self, request: HttpRequest) -> str:
+        """Return why a person changes a setting, as they gave it."""
+        return ""
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        subject = _subject(obj)
+        subject = subject_of(obj)
         super().delete_model(request, obj)  # type: ignore[misc]
         write_audit(request, "delete", subject, {})
 
@@ -73,7 +78,8 @@ def why_it_stays(row: Model) -> str:
     return f"{row} has {', '.join(users)}, and history is kept for good. {advice}"
 
 
-def _subject(row: Model) -> str:
+def subject_of(row: Model) -> str:
+    """Return what the audit log calls a row."""
     return f"{row._meta.verbose_name} {row}"[:120]
 
 

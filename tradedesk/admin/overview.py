@@ -11,6 +11,7 @@ from strategy.types import Event, Indicator
 from tradedesk import wiring
 from tradedesk.admin import frame, sparks
 from tradedesk.admin.alert_lines import AlertLine, lines_of, with_decisions
+from tradedesk.admin.checklist import checklist_of
 from tradedesk.admin.connections import connections_of
 from tradedesk.admin.kill_switch import MAY_OPERATE
 from tradedesk.admin.limits import meters_of
@@ -21,6 +22,7 @@ from tradedesk.admin.tally import FAILED, STOPPED, TRADED, Tally, tally
 from tradedesk.admin.tokens import webhook_address
 from tradedesk.models import Alert, Bot, Incident, IncidentKind, Strategy, TradingMode
 from tradedesk.selectors import latency, profit
+from tradedesk.selectors.checklist import progress
 from tradedesk.services.showing import bots_to_show
 from tradedesk.services.trading_state import effective_modes
 from tradedesk.stores.positions import Snapshot
@@ -154,6 +156,7 @@ def overview_of(request: HttpRequest) -> dict[str, Any]:
         "failed": cards.failed,
         "first_strategy": Strategy.objects.first() if not alerts and sees["strategy"] else None,
         "webhook": webhook_address(request, "TOKEN"),
+        **(checklist_of(progress()) if sees["bot"] and not bots and not alerts else {}),
     }
 
 

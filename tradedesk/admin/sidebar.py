@@ -34,7 +34,6 @@ GROUPS: dict[str, list[Line]] = {
         ("Audit log", "history", "tradedesk.auditentry"),
     ],
     "Setup": [
-        ("Checklist", "checklist", "setup"),
         ("Bots", "smart_toy", "tradedesk.bot"),
         ("Strategies", "schema", "tradedesk.strategy"),
         ("Accounts", "account_balance", "tradedesk.account"),
@@ -47,6 +46,7 @@ GROUPS: dict[str, list[Line]] = {
         ("Groups", "group", "auth.group"),
         ("API tokens", "vpn_key", "knox.authtoken"),
     ],
+    "Help": [("Checklist", "checklist", "setup")],
 }
 
 

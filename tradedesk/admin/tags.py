@@ -1,4 +1,5 @@
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from django import template
 from django.utils.html import format_html
@@ -122,6 +123,12 @@ def lately(moment: datetime | None) -> SafeString:
 def chicago(moment: datetime) -> str:
     """Show the exchange's clock."""
     return f"{moment.astimezone(CHICAGO):%H:%M:%S}"
+
+
+@register.filter
+def in_zone(moment: datetime, zone: str) -> str:
+    """Show day of the week and time of a moment in a time zone."""
+    return f"{moment.astimezone(ZoneInfo(zone)):%a %H:%M}"
 
 
 @register.simple_tag

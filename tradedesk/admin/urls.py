@@ -4,7 +4,18 @@ from django.contrib import admin
 from django.urls import path
 from django.views.generic import RedirectView
 
-from tradedesk.admin import frame, halt, kill_switch, overview, planned, reasons, search
+from tradedesk.admin import (
+    checklist,
+    frame,
+    halt,
+    kill_switch,
+    limit_uses,
+    overview,
+    planned,
+    reasons,
+    search,
+    trial,
+)
 
 guarded = admin.site.admin_view
 
@@ -20,8 +31,10 @@ urlpatterns = [
     path("admin/latency/", guarded(partial(planned.page, title="Latency")), name="latency"),
     path("admin/kill-switch/", guarded(kill_switch.page), name="kill_switch"),
     path("admin/connections/", guarded(partial(planned.page, title="Connections")), name="connections"),
-    path("admin/setup/", guarded(partial(planned.page, title="Checklist")), name="setup"),
-    path("admin/limits/", guarded(partial(planned.page, title="Risk limits")), name="limits"),
+    path("admin/setup/", guarded(checklist.page), name="setup"),
+    path("admin/setup/test/<uuid:strategy_id>/", guarded(trial.page), name="try_alert"),
+    path("admin/setup/test/<uuid:strategy_id>/<uuid:alert_id>/", guarded(trial.result), name="tried_alert"),
+    path("admin/limits/", guarded(limit_uses.page), name="limits"),
     path("admin/", admin.site.urls),
     path("halt/", halt.emergency, name="halt"),
 ]

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -121,6 +121,17 @@ def gain_tone(dollars: Decimal | None) -> str:
 def percent(found: Decimal) -> str:
     """Return percent with a sign, such as "+0.72%"."""
     return f"{found:+.2f}%".replace("-", "−")
+
+
+def setting(value: Any) -> str:
+    """Return the value of a setting as a person reads it."""
+    if value is None or value == "":
+        return "empty"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Decimal):
+        return f"{value.normalize():,f}"
+    return f"{value:%H:%M}" if isinstance(value, time) else str(value)
 
 
 def clock(moment: datetime | None) -> str:

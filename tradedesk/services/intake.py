@@ -46,13 +46,23 @@ def store_alert(
     `body` and `headers` are what came in with the token cut out. Raises DatabaseError when it could not
     be stored.
     """
+    alert = alert_of(strategy, signal, now)
+    alert.source_address, alert.body, alert.headers = source_address, body, dict(headers)
+    try:
+        rows.write(rows.insertion(alert))
+    except IntegrityError:
+        return Alert.objects.get(strategy=strategy, event_key=signal.event_key), False
+    return alert, True
+
+
+def alert_of(strategy: Strategy, signal: Signal, now: datetime) -> Alert:
+    """Return the accepted alert that a signal is, received now; it is not stored."""
     timeframe = parse_timeframe(signal.timeframe)
-    alert = Alert(
+    return Alert(
         strategy=strategy,
         event_key=signal.event_key,
         outcome=AlertOutcome.ACCEPTED,
         received_at=now,
-        source_address=source_address,
         action=signal.action,
         indicator=signal.indicator,
         symbol=signal.symbol,
@@ -65,14 +75,7 @@ def store_alert(
         if timeframe
         else signal.fired_at,
         close=signal.close,
-        body=body,
-        headers=dict(headers),
     )
-    try:
-        rows.write(rows.insertion(alert))
-    except IntegrityError:
-        return Alert.objects.get(strategy=strategy, event_key=signal.event_key), False
-    return alert, True
 
 
 def store_rejected(

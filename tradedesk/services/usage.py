@@ -16,9 +16,15 @@ from tradedesk.models.limits import ORDER_LIMITS, TRADE_LIMITS
 # Where more fills than this belong to one session, what they come to counts as not readable.
 MOST_FILLS = 1000
 NOT_SENT = (OrderStatus.PENDING, OrderStatus.DENIED)
+FILL_COLUMNS = (
+    *("bot_id", "order_id", "order__position_before", "contract", "side", "quantity", "price"),
+    *("filled_at", "broker_fill_id", "bot__instrument__point_value"),
+)
 
 
-class _Fill(NamedTuple):
+class FillRow(NamedTuple):
+    """What limits need of a fill; in the order of `FILL_COLUMNS`."""
+
     bot_id: UUID
     order_id: UUID
     held_before: int | None
@@ -41,7 +47,7 @@ def usage_of(bot: Bot, account_loss: Decimal | None, now: datetime) -> tuple[Usa
     if _is_limited(bot, TRADE_LIMITS) or bot.daily_loss is not None:
         fills = _fills(bot, session_start(now))
     own = None if fills is None else [fill for fill in fills if fill.bot_id == bot.pk]
-    own_loss = None if own is None else _loss(own, session_start(now))
+    own_loss = None if own is None else loss_since(own, session_start(now))
     return (
         _usage(bot, "bot", orders, own, own_loss, now),
         _usage(bot.account, "account", orders, fills, account_loss, now),
@@ -56,11 +62,11 @@ def _usage(
     owner: Bot | Account,
     name: str,
     orders: Mapping[str, int],
-    fills: Sequence[_Fill] | None,
+    fills: Sequence[FillRow] | None,
     loss: Decimal | None,
     now: datetime,
 ) -> Usage:
-    trips = None if fills is None else _trips(fills, session_start(now))
+    trips = None if fills is None else trips_since(fills, session_start(now))
     return Usage(
         minute=Limit(owner.orders_per_minute, orders.get(f"{name}_minute")),
         day=Limit(owner.orders_per_day, orders.get(f"{name}_day")),
@@ -88,7 +94,7 @@ def _orders(bot: Bot, now: datetime) -> dict[str, int]:
     return left.exclude(status__in=NOT_SENT).exclude(purpose__in=LEGS).aggregate(**counts)
 
 
-def _fills(bot: Bot, since: datetime) -> list[_Fill] | None:
+def _fills(bot: Bot, since: datetime) -> list[FillRow] | None:
     """Return the account's latest fills of bots in order of time, None where a session has too many.
 
     Only those of the bot where no limit of the account asks for the others'. Older ones come along, for a
@@ -96,36 +102,29 @@ def _fills(bot: Bot, since: datetime) -> list[_Fill] | None:
     """
     account = bot.account
     of_whom = Q(account=account, bot__isnull=False) if account.is_limited(*TRADE_LIMITS) else Q(bot=bot)
-    columns = (
-        "bot_id",
-        "order_id",
-        "order__position_before",
-        "contract",
-        "side",
-        "quantity",
-        "price",
-        "filled_at",
-        "broker_fill_id",
-        "bot__instrument__point_value",
-    )
-    rows = Fill.objects.filter(of_whom).order_by("-id").values_list(*columns)[:MOST_FILLS]
-    fills = sorted((_Fill(*row) for row in rows), key=lambda fill: (fill.filled_at, fill.broker_fill_id))
-    return None if len(fills) == MOST_FILLS and fills[0].filled_at >= since else fills
+    return latest_fills(of_whom, MOST_FILLS, since)
 
 
-def _trips(fills: Sequence[_Fill], since: datetime) -> list[RoundTrip]:
+def latest_fills(of_whom: Q, most: int, since: datetime) -> list[FillRow] | None:
+    """Return the latest fills in order of time, None where they do not reach back to `since`. One query."""
+    rows = Fill.objects.filter(of_whom).order_by("-id").values_list(*FILL_COLUMNS)[:most]
+    fills = sorted((FillRow(*row) for row in rows), key=lambda fill: (fill.filled_at, fill.broker_fill_id))
+    return None if len(fills) == most and fills[0].filled_at >= since else fills
+
+
+def trips_since(fills: Sequence[FillRow], since: datetime) -> list[RoundTrip]:
     """Return the round trips that the fills closed since then."""
     return [trip for trip in trades.round_trips(_executions(fills)) if trip.closed_at >= since]
 
 
-def _loss(fills: Sequence[_Fill], since: datetime) -> Decimal:
+def loss_since(fills: Sequence[FillRow], since: datetime) -> Decimal:
     """Return the dollars that round trips since then lost on balance, 0 after a gain. Fees are not in it."""
     point_values = {fill.contract: fill.point_value for fill in fills}
-    gained = sum((trip.points * point_values[trip.contract] for trip in _trips(fills, since)), Decimal())
+    gained = sum((trip.points * point_values[trip.contract] for trip in trips_since(fills, since)), Decimal())
     return max(-gained, Decimal())
 
 
-def _executions(fills: Sequence[_Fill]) -> list[Execution]:
+def _executions(fills: Sequence[FillRow]) -> list[Execution]:
     orders_seen: set[UUID] = set()
     executions = []
     for fill in fills:

@@ -130,6 +130,19 @@
     }
   });
 
+  // A page in tabs shows the one that the address names, or the first that has an error.
+  function showTab() {
+    const tabs = [...all("[data-tab]")];
+    if (!tabs.length) return;
+    const faulty = document.querySelector('fieldset:has([aria-invalid="true"])');
+    const named = tabs.find((tab) => tab.hash === location.hash);
+    const shown = named || tabs.find((tab) => faulty?.classList.contains(`in-${tab.dataset.tab}`)) || tabs[0];
+    document.body.dataset.shows = shown.dataset.tab;
+    for (const tab of tabs) tab.toggleAttribute("aria-current", tab === shown);
+  }
+  addEventListener("hashchange", showTab);
+  document.addEventListener("DOMContentLoaded", showTab);
+
   let went = false;
   document.addEventListener("keydown", (event) => {
     if (event.target.closest("input, textarea, select, [contenteditable]") || event.ctrlKey || event.metaKey) return;
