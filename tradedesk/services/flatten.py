@@ -91,7 +91,7 @@ def go_on(desk: Desk) -> int:
 def _work(desk: Desk, wish: FlattenWish, accounts: Sequence[Account], deadline: Deadline) -> Flattened:
     """Do rounds over the wish's accounts until two in a row showed zero or the deadline is past."""
     only, waiting = state_of(wish.scope).bot, desk.deadline(deadline.left_s() * MOST_WAITING)
-    do_all_rest = all([_stand_down(desk, bot, wish, waiting) for bot in bots_in(wish.scope)])
+    busy = [bot for bot in bots_in(wish.scope) if not _stand_down(desk, bot, wish, waiting)]
     result, zeros, pause = Flattened(positions=wish.seen), 0, PAUSE_S
     while zeros < READS_OF_ZERO and deadline.left_s():
         is_flat = _round(desk, wish, accounts, only, result, deadline)
@@ -101,7 +101,7 @@ def _work(desk: Desk, wish: FlattenWish, accounts: Sequence[Account], deadline: 
         if zeros < READS_OF_ZERO:
             desk.sleep(deadline.left_s(pause))
     result.flat = zeros >= READS_OF_ZERO
-    if result.flat and do_all_rest and not _is_any_unknown(accounts, only):
+    if result.flat and not busy and not _is_any_unknown(accounts, only):
         wishes.meet(wish, desk.now())
     else:
         wishes.put_off(wish, desk.now(), is_moving=bool(result.orders))
