@@ -125,7 +125,7 @@ def test_alert_of_two_bots_tells_each_ones_story(panel: Client, bot: Bot) -> Non
     make_decision(alert, bot)
     make_decision(alert, other, action="NONE", reason=Reason.BOT_DISABLED)
 
-    assert "is switched off" not in panel.get(url_of(alert)).content.decode()
+    assert "is switched off" not in panel.get(f"{url_of(alert)}?bot=mes-paper").content.decode()
     html = panel.get(f"{url_of(alert)}?bot=other").content.decode()
     assert "It did not trade. The bot or its account is switched off." in html
     assert '<a href="?bot=other" aria-current="page">' in html

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -22,7 +23,7 @@ from strategy.types import Direction
 from tests.builders import make_account, make_bot, make_incident, make_order, make_strategy, set_held
 from tests.fakes import START, FakeBroker, FakeClock, FakeLinks
 from tests.posting import Teller
-from tests.telling import BLUE, RED, UP, said, sent
+from tests.telling import BLUE, DOWN, RED, UP, said, sent
 from tradedesk import tasks
 from tradedesk.models import (
     Account,
@@ -43,6 +44,7 @@ from tradedesk.services.desk import Desk
 from tradedesk.services.flatten import Flattened, flatten, go_on
 from tradedesk.services.kill_switch import engage, release, status
 from tradedesk.services.reconciliation import reconcile
+from tradedesk.stores import positions, redis
 from tradedesk.stores.positions import stored
 
 HALTED, REDUCING, ACTIVE = TradingMode.HALTED, TradingMode.REDUCING, TradingMode.ACTIVE
@@ -174,9 +176,12 @@ def test_tries_come_less_and_less_often(
 def test_one_process_takes_a_flatten_that_is_due(begun: Desk, clock: FakeClock) -> None:
     clock.advance(2)
 
-    assert [len(wishes.take_due(clock.now())) for _ in range(2)] == [1, 0]
+    (mine,), (theirs,) = wishes.due(clock.now()), wishes.due(clock.now())
+
+    assert (wishes.take(mine, clock.now()), wishes.take(theirs, clock.now())) == (True, False)
+    assert wishes.due(clock.now()) == []
     clock.advance(15)
-    assert len(wishes.take_due(clock.now())) == 1
+    assert wishes.due(clock.now()) == [mine]
 
 
 def test_flatten_asked_for_twice_is_one(begun: Desk, clock: FakeClock) -> None:
@@ -442,6 +447,46 @@ def test_persons_flatten_takes_the_place_of_a_rules_and_is_not_replaced_by_one(
         )
 
     assert (wish().by, wish().passes_halt, wish().until, wish().tries) == ("ada", True, None, 3)
+
+
+def test_persons_flatten_is_not_given_up_by_a_try_that_knew_the_rules(
+    desk: Desk, bot: Bot, links: FakeLinks, clock: FakeClock
+) -> None:
+    make_account("other")
+    links.down |= {"other": AWAY, "paper": AWAY}
+    until = START + timedelta(seconds=60)
+    ask(desk, "account:other")
+    flatten(desk, scope="account:paper", reason="", by="desk", passes_halt=False, until=until, within_s=1)
+    clock.advance((until - clock.now()).total_seconds() - 1)
+
+    def ask_meanwhile() -> None:
+        clock.during_sleep = None
+        ask(desk, "account:paper")
+
+    clock.during_sleep = ask_meanwhile
+    go_on(desk)
+
+    persons = FlattenWish.objects.get(scope="account:paper")
+    assert (persons.by, persons.ended_at, clock.now() > until) == ("ada", None, True)
+
+
+def test_flatten_is_not_over_before_a_busy_bot_stood_down(
+    desk: Desk, bot: Bot, tell: Teller, broker: FakeBroker, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell(BLUE)
+    tell(DOWN, 20)
+    monkeypatch.setattr(positions, "time", SimpleNamespace(monotonic=clock.monotonic))
+    lock = positions._keys(bot.id)[0]
+    redis.call(lambda client: client.set(lock, "another process"))
+    assert flatten(desk, scope="all", reason="", by="ada", within_s=1.0).flat is True
+    assert wish().ended_at is None
+    redis.call(lambda client: client.delete(lock))
+    broker.submits.clear()
+    clock.advance(2)
+
+    assert go_on(desk) == 0
+
+    assert (said(tell(UP, 30)), sent(broker)) == (("NONE", "NOT_WAITING"), [])
 
 
 def test_flatten_of_a_bot_that_is_gone_is_given_up(begun: Desk, bot: Bot, clock: FakeClock) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from broker.base import BrokerError, BrokerNotReached, BrokerOrderStatus, BrokerOutcomeUnknown, BrokerRefused
 from broker.orders import BrokerOrder
+from tests.builders import make_incident
 from tests.fakes import FakeBroker, FakeClock, FakeOrder
 from tests.posting import Teller
 from tests.telling import (
@@ -26,7 +27,7 @@ from tests.telling import (
     set_mode,
     state_of,
 )
-from tradedesk.models import Bot, Decision, FlattenWish, Notice, Order, TradingMode
+from tradedesk.models import Bot, Decision, FlattenWish, IncidentKind, Notice, Order, TradingMode
 from tradedesk.services.desk import Desk
 from tradedesk.services.flatten import flatten, go_on
 from tradedesk.services.kill_switch import engage
@@ -277,3 +278,11 @@ def test_stop_without_an_answer_is_none_that_stays(
     reconcile(desk, [bot.account])
 
     assert (unanswered, state_of(bot), open_incidents()) == (1, DOWN_BLUE, [])
+
+
+def test_incident_that_a_crash_left_behind_is_closed(bot: Bot, desk: Desk) -> None:
+    make_incident(bot, kind=IncidentKind.LEG_NOT_CANCELLED, subject=bot.slug)
+
+    reconcile(desk, [bot.account])
+
+    assert open_incidents() == []

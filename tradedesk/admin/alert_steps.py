@@ -33,12 +33,13 @@ class Step:
 
 @dataclass(frozen=True)
 class Line:
-    """A step with its clock, the time since the step before, and its bar in percent of the whole."""
+    """A step with its clock, the moment in full, the time since the step before, and its bar in percent."""
 
     icon: str
     name: str
     text: str
     clock: str
+    exact: str
     delta: str
     is_ours: bool
     start: float
@@ -121,12 +122,20 @@ def _scaled(steps: Sequence[Step], zero: datetime) -> list[Line]:
         if step.is_ours and step.at and before and step.at > zero:
             start = (before - zero).total_seconds() / whole * 100
             length = max(LEAST_WIDTH, (step.at - before).total_seconds() / whole * 100)
-        delta = f"+{words.span(before, step.at)}" if before and step.at and step.at >= before else ""
         lines.append(
             Line(
-                *(step.icon, step.name, step.text, words.precise(step.at), delta, step.is_ours),
+                *(step.icon, step.name, step.text, words.precise(step.at), words.both_zones(step.at)),
+                *(_delta(before, step.at), step.is_ours),
                 *(round(min(start, 100 - length), 2), round(length, 2)),
             )
         )
         before = step.at or before
     return lines
+
+
+def _delta(before: datetime | None, at: datetime | None) -> str:
+    """Return the time since the step before, to a tenth of a second while it is less than ten minutes."""
+    if before is None or at is None or at < before:
+        return ""
+    seconds = (at - before).total_seconds()
+    return f"+{seconds:.1f} s" if 1 <= seconds < 600 else f"+{words.span(before, at)}"

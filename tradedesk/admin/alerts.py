@@ -12,11 +12,17 @@ from tradedesk import wiring
 from tradedesk.admin import alert_page, dry_run
 from tradedesk.admin.alert_filters import TABS, DayFilter, SourceFilter, SymbolFilter, TabFilter
 from tradedesk.admin.alert_lines import lines_of, with_decisions
-from tradedesk.admin.base import ReadOnly
+from tradedesk.admin.base import CappedPaginator, ReadOnly
 from tradedesk.admin.filters import BotFilter, OutcomeFilter, ReasonFilter, ReceivedFilter
 from tradedesk.admin.tally import of_today
 from tradedesk.admin.tokens import webhook_address
 from tradedesk.models import Alert, Strategy
+
+
+class ShortPaginator(CappedPaginator):
+    """Forty pages: a filter looks each alert up, and older ones are found by their day."""
+
+    most = 1_000
 
 
 @admin.register(Alert)
@@ -27,6 +33,7 @@ class AlertAdmin(ReadOnly[Alert]):
         *(TabFilter, BotFilter, SourceFilter, SymbolFilter, OutcomeFilter, ReasonFilter),
         *(ReceivedFilter, DayFilter),
     )
+    paginator = ShortPaginator
     sortable_by = ()
     ordering = ("-id",)
 

@@ -24,15 +24,21 @@ class AtLeast(int):
 
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]  # not subscriptable when it runs
-    """Counts to 10,000 and no further: an exact count of a large table costs more than the page."""
+    """Counts to 10,000 and no further: an exact count of a large table costs more than the page.
+
+    `most` is another end for lists whose rows cost more to find.
+    """
+
+    most: int | None = None
 
     @cached_property
     def count(self) -> int:
         rows = self.object_list
         if not isinstance(rows, QuerySet):
             return len(rows)
-        found = rows.order_by().values("pk")[: COUNT_CAP + 1].count()
-        return AtLeast(COUNT_CAP) if found > COUNT_CAP else found
+        most = self.most or COUNT_CAP
+        found = rows.order_by().values("pk")[: most + 1].count()
+        return AtLeast(most) if found > most else found
 
 
 class PanelAdmin[M: Model](ModelAdmin):  # type: ignore[type-arg] # Django's class takes no parameter at run time

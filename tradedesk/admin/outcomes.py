@@ -98,11 +98,13 @@ def alerts_with(alerts: QuerySet[Alert], *outcomes: Outcome) -> QuerySet[Alert]:
 
 def decisions_with(decisions: QuerySet[Decision], *outcomes: Outcome) -> QuerySet[Decision]:
     """Return the decisions that came out in one of these ways; the last order has the say."""
-    last = Order.objects.filter(decision=OuterRef("pk")).order_by("-id").values("status")[:1]
-    without_order = Q(last_status=None, reason__in=_reasons(*outcomes))
-    return decisions.alias(last_status=Subquery(last)).filter(
-        Q(last_status__in=_statuses(*outcomes)) | without_order
-    )
+    orders = Order.objects.filter(decision=OuterRef("pk"))
+    without_order = Q(~Exists(orders), reason__in=_reasons(*outcomes))
+    if not _statuses(*outcomes):
+        return decisions.filter(without_order)
+    last = Subquery(orders.order_by("-id").values("status")[:1])
+    with_order = Q(last_status__in=_statuses(*outcomes))
+    return decisions.alias(last_status=last).filter(with_order | without_order)
 
 
 def _few(*outcomes: Outcome) -> QuerySet[Any]:
@@ -110,14 +112,16 @@ def _few(*outcomes: Outcome) -> QuerySet[Any]:
 
     Only for outcomes that few of them have: all that have them are read.
     """
-    of_decisions = Decision.objects.filter(reason__in=_reasons(*outcomes))
-    of_orders = Decision.objects.filter(orders__status__in=_statuses(*outcomes))
-    found = [
-        decisions_with(decisions, *outcomes).order_by().values("alert")
-        for decisions, names in ((of_decisions, _reasons(*outcomes)), (of_orders, _statuses(*outcomes)))
-        if names
-    ]
-    return found[0].union(*found[1:], all=True) if len(found) > 1 else found[0]
+    orders = Order.objects.filter(decision=OuterRef("pk"))
+    found = []
+    if reasons := _reasons(*outcomes):
+        found.append(Decision.objects.filter(~Exists(orders), reason__in=reasons))
+    if statuses := _statuses(*outcomes):
+        newer = Order.objects.filter(decision=OuterRef("decision"), id__gt=OuterRef("pk"))
+        last = Order.objects.filter(~Exists(newer), status__in=statuses, decision__isnull=False)
+        found.append(Decision.objects.filter(pk__in=last.order_by().values("decision")))
+    alerts = [decisions.order_by().values("alert") for decisions in found]
+    return alerts[0].union(*alerts[1:], all=True)
 
 
 def _statuses(*outcomes: Outcome) -> list[OrderStatus]:

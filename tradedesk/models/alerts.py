@@ -1,4 +1,5 @@
 from django.db import models
+from django.db.models import Q
 
 from tradedesk.models.bots import Strategy
 from tradedesk.models.ids import new_id
@@ -40,6 +41,7 @@ class Alert(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        indexes = [models.Index(fields=["id"], condition=Q(outcome="rejected"), name="alert_rejected")]
         constraints = [
             models.UniqueConstraint(fields=["strategy", "event_key"], name="one_alert_per_event"),
         ]

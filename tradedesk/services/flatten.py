@@ -72,7 +72,10 @@ def flatten(
 
 def go_on(desk: Desk) -> int:
     """Go on with the flattens that are due, a few seconds each, and return how many are still open."""
-    for wish in wishes.take_due(desk.now()):
+    for wish in wishes.due(desk.now()):
+        # Only now: while the ones before it took their time, a person may have asked for it anew.
+        if not wishes.take(wish, desk.now()):
+            continue
         if wish.until is not None and desk.now() >= wish.until:
             wishes.give_up(wish, "Its time was over before it was flat.", desk.now())
             continue
@@ -88,8 +91,7 @@ def go_on(desk: Desk) -> int:
 def _work(desk: Desk, wish: FlattenWish, accounts: Sequence[Account], deadline: Deadline) -> Flattened:
     """Do rounds over the wish's accounts until two in a row showed zero or the deadline is past."""
     only, waiting = state_of(wish.scope).bot, desk.deadline(deadline.left_s() * MOST_WAITING)
-    for bot in bots_in(wish.scope):
-        _stand_down(desk, bot, wish, waiting)
+    busy = [bot for bot in bots_in(wish.scope) if not _stand_down(desk, bot, wish, waiting)]
     result, zeros, pause = Flattened(positions=wish.seen), 0, PAUSE_S
     while zeros < READS_OF_ZERO and deadline.left_s():
         is_flat = _round(desk, wish, accounts, only, result, deadline)
@@ -99,7 +101,7 @@ def _work(desk: Desk, wish: FlattenWish, accounts: Sequence[Account], deadline: 
         if zeros < READS_OF_ZERO:
             desk.sleep(deadline.left_s(pause))
     result.flat = zeros >= READS_OF_ZERO
-    if result.flat and not _is_any_unknown(accounts, only):
+    if result.flat and not busy and not _is_any_unknown(accounts, only):
         wishes.meet(wish, desk.now())
     else:
         wishes.put_off(wish, desk.now(), is_moving=bool(result.orders))
@@ -175,8 +177,11 @@ def _is_any_unknown(accounts: Sequence[Account], only: Bot | None) -> bool:
     return (left.filter(bot=only) if only else left).exists()
 
 
-def _stand_down(desk: Desk, bot: Bot, wish: FlattenWish, waiting: Deadline) -> None:
-    """Let the bot rest flat until the next colour change, once for each event that came since."""
+def _stand_down(desk: Desk, bot: Bot, wish: FlattenWish, waiting: Deadline) -> bool:
+    """Let the bot rest flat until the next colour change, once for each event that came since.
+
+    Returns False where it is busy: what it decides meanwhile could open again once the flatten is over.
+    """
     try:
         with seat(bot.id, wait_s=waiting.left_s(), sleep=desk.sleep) as taken:
             # Behind every event known by now, though the chart's clock be ahead of ours.
@@ -184,9 +189,13 @@ def _stand_down(desk: Desk, bot: Bot, wish: FlattenWish, waiting: Deadline) -> N
             since = max(desk.now(), newest.effective_at) if newest else desk.now()
             key = f"flatten|{wish.since.isoformat()}|{newest.key if newest else ''}"
             taken.snapshot = _store_entry(desk, bot, StandDown(key, since, None, Reason.FLATTEN.value))
-    except (Busy, Unreadable):
+    except Busy:
         # Closing matters more, and the next try comes back to it.
         log.warning("flatten.no_stand_down", bot=bot.slug)
+        return False
+    except Unreadable:
+        log.warning("flatten.unreadable", bot=bot.slug)
+    return True
 
 
 def _store_entry(desk: Desk, bot: Bot, entry: StandDown) -> Snapshot:

@@ -50,9 +50,9 @@ def keep(desk: Desk, link: Link, bot: Bot, view: BrokerView, standing: list[Leg]
             legs.clear(desk, link, bot, desk.deadline(READ_TIMEOUT_S))
     now = desk.now()
     is_missing = watch(bot, held, standing, now)
-    if held is None:
+    if held is None and standing:
         return
-    if not is_missing:
+    if held is None or not is_missing:
         legs.close_incident(bot, now, reason="Nothing waits for it any more.")
         return
     if records_of(bot).mode is TradingMode.HALTED or market_of(bot, now).is_open is False:

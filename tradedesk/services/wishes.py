@@ -55,15 +55,17 @@ def latch(
     return wish
 
 
-def take_due(now: datetime) -> list[FlattenWish]:
-    """Return the flattens whose next try is due and that no other process took, oldest first."""
-    taken = []
-    for wish in FlattenWish.objects.filter(ended_at=None, next_try_at__lte=now).order_by("id"):
-        free = FlattenWish.objects.filter(pk=wish.pk, ended_at=None, next_try_at=wish.next_try_at)
-        if free.update(next_try_at=now + LEASE, tries=F("tries") + 1):
-            wish.refresh_from_db()
-            taken.append(wish)
-    return taken
+def due(now: datetime) -> list[FlattenWish]:
+    """Return the flattens whose next try is due, oldest first."""
+    return list(FlattenWish.objects.filter(ended_at=None, next_try_at__lte=now).order_by("id"))
+
+
+def take(wish: FlattenWish, now: datetime) -> bool:
+    """Take a flatten for a try and read it anew; False where another process has it, or somebody ended it."""
+    free = FlattenWish.objects.filter(pk=wish.pk, ended_at=None, next_try_at=wish.next_try_at)
+    is_taken = bool(free.update(next_try_at=now + LEASE, tries=F("tries") + 1))
+    wish.refresh_from_db()
+    return is_taken
 
 
 def make_due(now: datetime) -> None:
