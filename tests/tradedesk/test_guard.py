@@ -136,16 +136,11 @@ def test_person_signs_the_account_off_anew(
     listed[0] = BrokerAccount(8, "DEMO8", active=True)
     with pytest.raises(BrokerRefused):
         link(account)
-    form = {
-        "name": "demo7",
-        "environment": "demo",
-        "credentials": "DEMO",
-        "enabled": "on",
-        "flat_by": "15:08",
-    }
+    form = {"name": "demo7", "environment": "demo", "credentials": "DEMO", "enabled": "on"}
+    form |= {"confirmed": "1", "change_reason": "no limits on it"}
 
     page = f"/admin/tradedesk/account/{account.pk}/change/"
-    panel.post(page, {**form, "sign_off_anew": "on", "confirmed": "1"})
+    panel.post(page, {**form, "sign_off_anew": "on"})
 
     assert AuditEntry.objects.get().detail["sign_off_anew"] == [None, True]
     assert link(account) == listed[0]
