@@ -18,10 +18,11 @@ from tests.telling import BLUE, RED
 from tradedesk import checks, tasks, wiring
 from tradedesk.models import Account, AuditEntry, Bot, Environment, Incident
 from tradedesk.services import outer_wall
-from tradedesk.services.arming import CODE_LASTS, NotArmed, VerifiedCode, arm, is_armed
+from tradedesk.services.arming import NotArmed, arm, disarm, is_armed
 from tradedesk.services.desk import Desk
 from tradedesk.services.identity import check_address
 from tradedesk.services.reconciliation import reconcile
+from tradedesk.services.second_factor import CODE_LASTS, VerifiedCode
 
 FOUND = BrokerAccount(7, "DEMO7", active=True)
 
@@ -201,12 +202,14 @@ WALL: dict[str, Any] = {"wall": {"daily_loss": "750", "position": 3}, "wall_read
 
 @pytest.fixture
 def live(db: None) -> Account:
-    return make_account("real", environment=Environment.LIVE, credentials="LIVE", **WALL)
+    return make_account(
+        "real", environment=Environment.LIVE, credentials="LIVE", broker_account_name="48213", **WALL
+    )
 
 
-def armed(account: Account, *, code_age: timedelta = timedelta()) -> datetime:
+def armed(account: Account, *, code_age: timedelta = timedelta(), number: str = "48213") -> datetime:
     code = VerifiedCode("ada", START - code_age)
-    return arm(account, code, reason="morning", source_address="127.0.0.1", now=START)
+    return arm(account, code, number=number, reason="morning", source_address="127.0.0.1", now=START)
 
 
 def test_armed_live_account_is_armed_until_the_session_ends(live: Account) -> None:
@@ -220,6 +223,32 @@ def test_armed_live_account_is_armed_until_the_session_ends(live: Account) -> No
     assert not is_armed(live, until)
     entry = AuditEntry.objects.get()
     assert (entry.by, entry.action, entry.subject, entry.reason) == ("ada", "arm", "account real", "morning")
+
+
+@pytest.mark.parametrize("number", ["", "48214", "4821"])
+def test_another_account_number_arms_nothing(live: Account, number: str) -> None:
+    with pytest.raises(NotArmed, match="number"):
+        armed(live, number=number)
+
+    assert AuditEntry.objects.count() == 0
+
+
+def test_account_without_a_number_is_not_armed(live: Account) -> None:
+    Account.objects.update(broker_account_name="")
+    live.refresh_from_db()
+
+    with pytest.raises(NotArmed, match="number"):
+        armed(live, number="")
+
+
+def test_disarmed_account_opens_nothing(live: Account) -> None:
+    armed(live)
+
+    disarm(live, by="eve", reason="lunch", source_address="127.0.0.1", now=START)
+
+    live.refresh_from_db()
+    assert not is_armed(live, START)
+    assert AuditEntry.objects.first().action == "disarm"
 
 
 @pytest.mark.parametrize("age", [CODE_LASTS + timedelta(seconds=1), timedelta(seconds=-1)])

@@ -159,7 +159,7 @@ def test_database_that_is_out_is_named(client: Client, monkeypatch: pytest.Monke
     def fail() -> bool:
         raise OperationalError("connection refused: password=secret")
 
-    monkeypatch.setattr(readiness, "_is_migrated", fail)
+    monkeypatch.setattr(readiness, "is_migrated", fail)
 
     assert failing(client) == {"database": "The database does not answer; check DATABASE_URL."}
 

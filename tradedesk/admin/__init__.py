@@ -1,5 +1,6 @@
 from tradedesk.admin import (  # noqa: F401
     alerts,
+    audit,
     bots,
     calendar,
     controls,

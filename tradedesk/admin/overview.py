@@ -9,7 +9,6 @@ from strategy.types import Event, Indicator
 from tradedesk import wiring
 from tradedesk.admin import frame, sparks
 from tradedesk.admin.alerts import latency_of, outcomes_of, why, with_decisions
-from tradedesk.admin.connections import connections_of
 from tradedesk.admin.kill_switch import MAY_OPERATE
 from tradedesk.admin.limits import meters_of
 from tradedesk.admin.outcomes import Outcome
@@ -19,6 +18,7 @@ from tradedesk.admin.tally import FAILED, STOPPED, TRADED, Tally, tally
 from tradedesk.admin.tokens import webhook_address
 from tradedesk.models import Alert, Bot, Decision, Incident, IncidentKind, Strategy, TradingMode
 from tradedesk.selectors import latency, profit
+from tradedesk.services.connections import connections_of
 from tradedesk.services.showing import bots_to_show
 from tradedesk.services.trading_state import effective_modes
 from tradedesk.stores.positions import Snapshot

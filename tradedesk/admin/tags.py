@@ -6,10 +6,12 @@ from django.utils.safestring import SafeString
 
 from strategy.sessions import CHICAGO
 from tradedesk.admin import cells, words
+from tradedesk.admin.connections import look_of
 from tradedesk.admin.filters import reason_word
 from tradedesk.admin.outcomes import Look, Outcome
 from tradedesk.admin.rules import rule_tables
 from tradedesk.models import REMEDIES, Reason
+from tradedesk.services.connections import Connection
 
 register = template.Library()
 
@@ -47,6 +49,12 @@ def chip(outcome: Outcome) -> SafeString:
 def look_chip(look: Look) -> SafeString:
     """Show a state as colour, shape and word."""
     return cells.look_chip(look)
+
+
+@register.filter
+def connection_chip(found: Connection) -> SafeString:
+    """Show the state of a connection as colour, shape and word."""
+    return cells.look_chip(look_of(found))
 
 
 @register.filter

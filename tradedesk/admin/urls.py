@@ -4,7 +4,18 @@ from django.contrib import admin
 from django.urls import path
 from django.views.generic import RedirectView
 
-from tradedesk.admin import frame, halt, kill_switch, overview, planned, search
+from tradedesk.admin import (
+    arming,
+    connections,
+    frame,
+    halt,
+    kill_switch,
+    overview,
+    planned,
+    resume,
+    search,
+    second_factor,
+)
 
 guarded = admin.site.admin_view
 
@@ -17,7 +28,10 @@ urlpatterns = [
     path("admin/profit/", guarded(partial(planned.page, title="P&L and equity")), name="profit"),
     path("admin/latency/", guarded(partial(planned.page, title="Latency")), name="latency"),
     path("admin/kill-switch/", guarded(kill_switch.page), name="kill_switch"),
-    path("admin/connections/", guarded(partial(planned.page, title="Connections")), name="connections"),
+    path("admin/kill-switch/resume/", guarded(resume.page), name="resume"),
+    path("admin/kill-switch/arm/<slug:name>/", guarded(arming.page), name="arming"),
+    path("admin/connections/", guarded(connections.page), name="connections"),
+    path("admin/second-factor/", guarded(second_factor.page), name="second_factor"),
     path("admin/setup/", guarded(partial(planned.page, title="Checklist")), name="setup"),
     path("admin/limits/", guarded(partial(planned.page, title="Risk limits")), name="limits"),
     path("admin/", admin.site.urls),

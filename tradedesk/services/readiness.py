@@ -32,7 +32,7 @@ def checks(desk: Desk) -> list[Check]:
     The brokers are asked at the same time, each for a second at most; one that is well not again for five.
     """
     try:
-        accounts = list(Account.objects.filter(enabled=True)) if _is_migrated() else None
+        accounts = list(Account.objects.filter(enabled=True)) if is_migrated() else None
     except DatabaseError:
         return [Check("database", False, "The database does not answer; check DATABASE_URL."), _redis()]
     if accounts is None:
@@ -55,7 +55,8 @@ def _redis() -> Check:
     return Check("redis", True)
 
 
-def _is_migrated() -> bool:
+def is_migrated() -> bool:
+    """Tell whether the database has every migration of this version. Raises DatabaseError."""
     return _migrations() <= MigrationRecorder(connection).applied_migrations().keys()
 
 
