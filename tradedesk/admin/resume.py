@@ -69,7 +69,7 @@ def page(request: HttpRequest) -> HttpResponse:
 def _release(request: HttpRequest, scope: str) -> HttpResponse:
     form = ResumeForm(request.POST)
     if not form.is_valid():
-        sentences = " ".join(text for texts in form.errors.values() for text in texts)
+        sentences = " ".join(str(text) for texts in form.errors.values() for text in texts)
         return _gate(request, scope, Refusal(sentences), status=400)
     try:
         kill_switch.release(

@@ -38,20 +38,19 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noq
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer for what nobody expected, without a detail: the log has it, under the number that is told.
+    """Answer for what nobody expected, without a detail: the log has it, for pages under the number that is told.
 
     Where the database lacks migrations, people are told that the desk is being updated.
     """
-    number = secrets.token_hex(4)
-    log.error("server_error", number=number, path=request.path.partition("tradingview")[0])
-    detail = f"Something went wrong here. The log of the desk says what, under {number}."
-    body = body_of("SERVER_ERROR", detail)
+    body = body_of("SERVER_ERROR", "Something went wrong here. The log of the desk says what.")
     if request.path.startswith("/webhooks/"):
         return JsonResponse({"status": "error", **body}, status=500)
     if request.path.startswith("/api/"):
         return JsonResponse(body, status=500)
     if _is_being_updated():
         return HttpResponse(render_to_string("503.html"), status=503, headers={"Retry-After": "10"})
+    number = secrets.token_hex(4)
+    log.error("page.failed", number=number, path=request.path)
     # Without the request: what failed may be among what every page is given.
     return HttpResponse(render_to_string("500.html", {"switch": _switch(), "incident": number}), status=500)
 

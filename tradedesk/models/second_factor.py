@@ -4,7 +4,7 @@ from django.utils.crypto import salted_hmac
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 
-class Authenticator(TOTPDevice):
+class Authenticator(TOTPDevice):  # type: ignore[misc] # django-otp has no types
     """A person's authenticator app. Its secret is made of the row and SECRET_KEY: a row alone is none."""
 
     class Meta:

@@ -31,13 +31,15 @@ class VerifiedCode:
 
 def authenticator_of(user: User) -> Authenticator | None:
     """Return the app that a person has set up, None where there is none yet."""
-    return Authenticator.objects.filter(user=user, confirmed=True).first()
+    app: Authenticator | None = Authenticator.objects.filter(user=user, confirmed=True).first()
+    return app
 
 
 def begin(user: User) -> Authenticator:
     """Return a new app of a person's, to be scanned; it counts once `confirm` saw its first code."""
     Authenticator.objects.filter(user=user, confirmed=False).delete()
-    return Authenticator.objects.create(user=user, name="authenticator", confirmed=False)
+    app: Authenticator = Authenticator.objects.create(user=user, name="authenticator", confirmed=False)
+    return app
 
 
 def secret_of(app: Authenticator) -> str:
