@@ -207,8 +207,9 @@ def live(db: None) -> Account:
     )
 
 
-def armed(account: Account, *, code_age: timedelta = timedelta(), number: str = "48213") -> datetime:
+def armed(account: Account, *, code_age: timedelta = timedelta(), number: str | None = None) -> datetime:
     code = VerifiedCode("ada", START - code_age)
+    number = account.broker_account_name if number is None else number
     return arm(account, code, number=number, reason="morning", source_address="127.0.0.1", now=START)
 
 
@@ -305,7 +306,7 @@ def test_account_without_real_money_is_always_armed_and_cannot_be(account: Accou
 
 @pytest.fixture
 def live_bot(bot: Bot, desk: Desk) -> Bot:
-    # As if a person had released it, which no interface offers.
+    # As if a person had released it.
     Account.objects.update(environment="live", credentials="LIVE", daily_loss=500, drawdown=1000, **WALL)
     confirm_calendars()
     reconcile(desk, Account.objects.all())

@@ -245,3 +245,26 @@ def test_command_takes_no_code_of_a_person_without_the_right(live: Account) -> N
         release_by_command("--person", "eve")
 
     assert mode() == TradingMode.HALTED
+
+
+def test_lost_factor_is_reset_from_the_machine(
+    admin_user: User, panel: Client, clock_of_the_app: time_machine.Traveller
+) -> None:
+    set_up(admin_user, clock_of_the_app)
+
+    call_command("reset_second_factor", "grace", "--reason", "phone lost", stdout=StringIO())
+
+    assert second_factor.authenticator_of(admin_user) is None
+    assert second_factor.backup_codes_left(admin_user) == 0
+    assert AuditEntry.objects.all()[0].reason == "phone lost"
+    with pytest.raises(CommandError, match="no person nobody"):
+        call_command("reset_second_factor", "nobody", "--reason", "x")
+
+
+def test_saving_a_live_account_that_was_resumed_halts_it_not_again(live: Account) -> None:
+    TradingState.objects.filter(scope=SCOPE).update(mode=TradingMode.ACTIVE)
+
+    live.refresh_from_db()
+    live.save()
+
+    assert mode() == TradingMode.ACTIVE

@@ -71,7 +71,7 @@ class IncidentAdmin(ReadOnly[Incident]):
     def summary(self, request: HttpRequest, row: Incident) -> dict[str, Any]:
         return {
             "incident": row,
-            "seen": [(name.replace("_", " "), value) for name, value in row.seen.items()],
+            "seen": [(name.replace("_", " "), _figure(value)) for name, value in row.seen.items()],
             "meaning": MEANINGS[IncidentKind(row.kind)],
             "broker_holds": _holding(row),
             "makes_lost": row.kind in MAKES_LOST,
@@ -115,6 +115,10 @@ class IncidentAdmin(ReadOnly[Incident]):
     @admin.display(description="Closed")
     def closed_both(self, incident: Incident) -> str:
         return words.both_zones(incident.closed_at)
+
+
+def _figure(value: Any) -> Any:
+    return words.signed(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _holding(incident: Incident) -> str:
