@@ -48,7 +48,7 @@ def test_pages_are_accessible_and_fit(
     for path in paths:
         page.goto(path)
         assert overflow_of(page) == 0, path
-        assert findings_of(page, "#live, .summary, .filters") == [], path
+        assert findings_of(page, "#live, .summary, #result_list") == [], path
     page = visitor.open("/admin/login/", role="", scheme=scheme, width=width)
     assert findings_of(page) == []
 

@@ -249,7 +249,7 @@ def test_disarmed_account_opens_nothing(live: Account) -> None:
 
     live.refresh_from_db()
     assert not is_armed(live, START)
-    assert AuditEntry.objects.first().action == "disarm"
+    assert AuditEntry.objects.all()[0].action == "disarm"
 
 
 @pytest.mark.parametrize("age", [CODE_LASTS + timedelta(seconds=1), timedelta(seconds=-1)])

@@ -7,7 +7,8 @@
   let version = "", failures = 0, lastGood = 0, lastTry = 0, paused = false, ahead = 0, title = "";
 
   const all = (selector) => document.querySelectorAll(selector);
-  const isPoll = (event) => event.detail.elt.id === "poll";
+  // Before a swap the element of the event is what is replaced, not what asked.
+  const isPoll = (event) => (event.detail.requestConfig?.elt ?? event.detail.elt).id === "poll";
   const inZone = (moment, timeZone) => moment.toLocaleTimeString("en-GB", { timeZone });
 
   function ago(seconds) {
