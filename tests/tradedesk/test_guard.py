@@ -322,6 +322,7 @@ def test_opening_of_an_unarmed_live_account_is_refused(live_bot: Bot, tell: Tell
 
 
 def test_armed_live_account_opens_and_closes_after_its_arming_lapsed(live_bot: Bot, tell: Teller) -> None:
+    Account.objects.update(broker_account_name="48213")
     armed(Account.objects.get())
     assert said(tell(BLUE)) == ("ENTER_LONG", "TREND_BLUE")
     Account.objects.update(armed_until=START)

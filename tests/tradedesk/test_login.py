@@ -7,7 +7,7 @@ from django.test import Client, RequestFactory
 from tests.fakes import FakeClock
 from tradedesk.api import failures
 from tradedesk.models import TradingMode, TradingState
-from tradedesk.services import logins, readiness
+from tradedesk.services import logins, versions
 from tradedesk.services.desk import Desk
 from tradedesk.stores import redis
 from tradedesk.stores.redis import RedisUnavailable
@@ -129,7 +129,7 @@ def test_error_with_the_state_unknown_says_so(desk: Desk, rf: RequestFactory) ->
 def test_desk_that_lacks_migrations_says_that_it_is_being_updated(
     desk: Desk, rf: RequestFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readiness, "is_migrated", lambda: False)
+    monkeypatch.setattr(versions, "missing_migrations", lambda: ["0025_ops"])
 
     answer = failures.server_error(rf.get("/admin/"))
 

@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 
 from tradedesk.api.errors import body_of
-from tradedesk.services import kill_switch, readiness
+from tradedesk.services import kill_switch, versions
 from tradedesk.services.kill_switch import Switch
 from tradedesk.services.scopes import UnknownScope
 
@@ -57,7 +57,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def _is_being_updated() -> bool:
     try:
-        return not readiness.is_migrated()
+        return bool(versions.missing_migrations())
     except DatabaseError:
         return False
 

@@ -85,7 +85,7 @@ def engage(
     with transaction.atomic():
         state = set_mode(state.scope, mode, Cause.PERSON, reason, by, desk.now())
         note(by, "kill switch on", scope, {"mode": mode.value}, reason, source_address, desk.now())
-    return _switch(state, _wait_until_quiet(desk, scope))
+    return _switch(state, wait_until_quiet(desk, scope))
 
 
 def release(
@@ -159,7 +159,7 @@ def _switch(state: TradingState, in_flight: int) -> Switch:
     return Switch(engaged, state.scope, mode, state.since, state.by, state.reason, in_flight)
 
 
-def _wait_until_quiet(desk: Desk, scope: str) -> int:
+def wait_until_quiet(desk: Desk, scope: str) -> int:
     """Wait for the orders that were claimed before; return how many are still without an outcome."""
     sending = orders_in(scope).filter(status=OrderStatus.SENT)
     claimed = list(sending.values_list("pk", flat=True))
