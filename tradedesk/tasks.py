@@ -156,7 +156,6 @@ def watch_connections() -> None:
     looking.look(wiring.desk())
 
 
-@shared_task
 @_reporting
 def prune() -> None:
     """Delete history that is older than it is to be kept; nothing unless that was set."""
