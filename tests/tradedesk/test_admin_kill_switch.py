@@ -8,6 +8,7 @@ from django.test import Client
 from broker.base import BrokerNotReached
 from tests.builders import make_account, make_bot, make_incident, make_order, set_held
 from tests.fakes import FakeBroker, FakeClock, FakeLinks
+from tests.tradedesk.page_costs import cost_of
 from tradedesk.models import (
     AuditEntry,
     IncidentKind,
@@ -379,3 +380,12 @@ def test_history_shows_who_and_why(panel: Client) -> None:
         TradingMode.ACTIVE,
         TradingMode.HALTED,
     ]
+
+
+def test_page_costs_the_same_with_more_scopes(panel: Client) -> None:
+    assert cost_of(panel, PAGE, lambda: _more_scopes(panel)) == 7
+
+
+def _more_scopes(panel: Client) -> None:
+    make_account(f"more-{TradingState.objects.count()}")
+    press(panel, "halt")

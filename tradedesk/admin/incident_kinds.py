@@ -15,7 +15,7 @@ MEANINGS: dict[IncidentKind, str] = {
     IncidentKind.ACCOUNT_CHANGED: "The login opens another account than a person had signed off. Orders "
     "would go to other money.",
     IncidentKind.FOREIGN_POSITION: "The account holds a contract that none of its bots trades.",
-    IncidentKind.HEARTBEAT_MISSED: "TradingView gave no sign of life for two bars: an exit may be missed, too.",
+    IncidentKind.HEARTBEAT_MISSED: "TradingView gave no sign of life for two bars; an exit may be missed so.",
     IncidentKind.STOP_MISSING: "A position should have a stop at the broker and has none of its size.",
     IncidentKind.LEG_NOT_CANCELLED: "A stop or target of a position that is gone could fill, and would open "
     "one the other way.",

@@ -38,7 +38,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noq
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer for what nobody expected, without a detail: the log has it, for pages under the number that is told.
+    """Answer for what nobody expected, without a detail: the log has it, under the number that a page tells.
 
     Where the database lacks migrations, people are told that the desk is being updated.
     """
