@@ -383,7 +383,7 @@ def test_history_shows_who_and_why(panel: Client) -> None:
 
 
 def test_page_costs_the_same_with_more_scopes(panel: Client) -> None:
-    assert cost_of(panel, PAGE, lambda: _more_scopes(panel)) == 7
+    assert cost_of(panel, PAGE, lambda: _more_scopes(panel)) == 9
 
 
 def _more_scopes(panel: Client) -> None:
