@@ -13,6 +13,7 @@ from tradedesk.services import (
     calendars,
     channels,
     flatten,
+    looking,
     measuring,
     outer_wall,
     recovery,
@@ -147,6 +148,12 @@ def watch_calendar() -> None:
 def watch_alerts() -> None:
     """Look whether the heartbeats of the alerts still come, and remind people of alerts that end."""
     alert_stream.watch(wiring.desk().now())
+
+
+@_reporting
+def watch_connections() -> None:
+    """Look at everything the desk is connected to, and keep what was found for the panel."""
+    looking.look(wiring.desk())
 
 
 @_reporting

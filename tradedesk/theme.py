@@ -53,6 +53,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_URL": None,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _icon}],
     "BORDER_RADIUS": "8px",
+    "LOGIN": {"form": "tradedesk.admin.login.LoginForm"},
     "COLORS": {"base": SLATE, "primary": BLUE},
     "STYLES": [_style],
     "SCRIPTS": [_script],

@@ -11,5 +11,6 @@ urlpatterns = [
     URLResolver(RoutePattern(""), "tradedesk.api.urls"),
     URLResolver(RoutePattern(""), "tradedesk.admin.urls"),
 ]
-handler404 = "tradedesk.api.errors.not_found"
-handler500 = "tradedesk.api.errors.server_error"
+handler403 = "tradedesk.api.failures.not_allowed"
+handler404 = "tradedesk.api.failures.not_found"
+handler500 = "tradedesk.api.failures.server_error"

@@ -22,12 +22,13 @@ from tests.tradedesk.test_webhook_status import failing
 from tradedesk import tasks, wiring
 from tradedesk.models import Account, Bot, Environment, Order, OrderSide, OrderStatus
 from tradedesk.services import alert_stream, outer_wall
-from tradedesk.services.arming import NotArmed, VerifiedCode, arm
+from tradedesk.services.arming import NotArmed, arm
 from tradedesk.services.desk import Desk, Link
 from tradedesk.services.flat_by import flat_by
 from tradedesk.services.identity import check_account
 from tradedesk.services.reconciliation import reconcile
 from tradedesk.services.recovery import recover
+from tradedesk.services.second_factor import VerifiedCode
 
 AWAY = BrokerNotReached("no route")
 
@@ -132,7 +133,15 @@ def arm_again(floor: Floor) -> None:
     now = floor.clock.now()
     with suppress(NotArmed):
         code = VerifiedCode("ada", now)
-        arm(Account.objects.get(), code, reason="morning", source_address="127.0.0.1", now=now)
+        account = Account.objects.get()
+        arm(
+            account,
+            code,
+            number=account.broker_account_name,
+            reason="morning",
+            source_address="127.0.0.1",
+            now=now,
+        )
 
 
 def money(value: str, *, gained: str = "0") -> Act:

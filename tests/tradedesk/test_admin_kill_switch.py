@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.db import OperationalError
@@ -6,9 +8,9 @@ from django.test import Client
 from broker.base import BrokerNotReached
 from tests.builders import make_account, make_bot, make_incident, make_order, set_held
 from tests.fakes import FakeBroker, FakeClock, FakeLinks
+from tests.tradedesk.page_costs import cost_of
 from tradedesk.models import (
     AuditEntry,
-    Environment,
     IncidentKind,
     OrderStatus,
     TradingMode,
@@ -18,6 +20,7 @@ from tradedesk.models import (
 from tradedesk.services import kill_switch
 
 PAGE = "/admin/kill-switch/"
+GATE = "/admin/kill-switch/resume/"
 
 
 def mode(scope: str = "all") -> str:
@@ -28,6 +31,11 @@ def press(client: Client, act: str, *, scope: str = "all", reason: str = "") -> 
     """Press a button, follow to the next page and return it."""
     answer = client.post(PAGE, {"act": act, "scope": scope, "reason": reason}, follow=True)
     return answer.content.decode()
+
+
+def resume(client: Client, *, scope: str = "all", reason: str = "checked", **more: str) -> Any:
+    """Fill in the gate and return its answer."""
+    return client.post(GATE, {"scope": scope, "reason": reason, "word": "RESUME", **more}, follow=True)
 
 
 def may_operate(user: User, right: str = "change_tradingstate") -> None:
@@ -76,12 +84,14 @@ def test_every_member_of_staff_may_halt_and_nothing_else(viewer: Client) -> None
     press(viewer, "halt")
     assert mode() == "HALTED"
 
-    for act in ("release", "reduce", "flatten", "cancel_flatten"):
+    for act in ("reduce", "flatten", "cancel_flatten"):
         assert viewer.post(PAGE, {"act": act, "scope": "all", "reason": "x"}).status_code == 403
+    assert resume(viewer).status_code == 403
+    assert viewer.get(GATE).status_code == 403
     html = viewer.get(PAGE).content.decode()
 
     assert mode() == "HALTED"
-    assert 'value="release"' not in html
+    assert GATE not in html
     assert 'value="flatten"' not in html
     assert 'value="reduce"' not in html
 
@@ -96,12 +106,12 @@ def test_letting_trading_go_on_takes_a_right_of_its_own(viewer: Client) -> None:
     eve = User.objects.get(username="eve")
     may_operate(eve)
     press(viewer, "halt")
-    release = {"act": "release", "scope": "all", "reason": "checked"}
 
-    assert 'value="release"' not in viewer.get(PAGE).content.decode()
-    assert viewer.post(PAGE, release).status_code == 403
+    assert GATE not in viewer.get(PAGE).content.decode()
+    assert resume(viewer).status_code == 403
     may_operate(eve, "release_tradingstate")
-    press(viewer, "release", reason="checked")
+    assert GATE in viewer.get(PAGE).content.decode()
+    assert resume(viewer).status_code == 200
 
     assert mode() == "ACTIVE"
 
@@ -119,17 +129,48 @@ def test_release_needs_a_reason(panel: Client) -> None:
     press(panel, "halt")
 
     for reason in ("", "   "):
-        answer = panel.post(PAGE, {"act": "release", "scope": "all", "reason": reason})
+        answer = resume(panel, reason=reason)
         assert answer.status_code == 400
-        assert "write down the reason" in answer.content.decode()
+        assert "Write down the reason" in answer.content.decode()
     assert mode() == "HALTED"
+
+
+@pytest.mark.parametrize("word", ["", "resume", "RESUME now"])
+def test_release_needs_the_word(word: str, panel: Client) -> None:
+    press(panel, "halt")
+
+    answer = resume(panel, word=word)
+
+    assert answer.status_code == 400
+    assert "Trading stays off" in answer.content.decode()
+    assert mode() == "HALTED"
+
+
+def test_gate_shows_a_comparison_made_now(panel: Client, clock: FakeClock) -> None:
+    make_bot()
+    press(panel, "halt", reason="CPI")
+
+    html = panel.get(GATE).content.decode()
+
+    assert "1 account compared: positions and working orders are equal" in html
+    assert f"made {clock.now():%H:%M:%S} UTC" in html
+    assert "“CPI”" in html
+    assert 'name="code"' not in html
+
+
+def test_gate_of_a_scope_that_is_on_has_nothing_to_resume(panel: Client) -> None:
+    html = panel.get(GATE).content.decode()
+
+    assert "trading is on" in html
+    assert 'name="word"' not in html
+    assert panel.get(f"{GATE}?scope=bot:nobody").status_code == 404
 
 
 def test_release_after_a_clean_comparison_lets_trading_go_on(panel: Client) -> None:
     make_bot()
     press(panel, "halt")
 
-    html = press(panel, "release", reason="CPI is out")
+    html = resume(panel, reason="CPI is out").content.decode()
 
     assert mode() == "ACTIVE"
     assert "All trading: trading is on. Nothing is sent by itself." in html
@@ -141,10 +182,12 @@ def test_release_with_a_difference_shows_it_in_words(panel: Client, broker: Fake
     broker.hold("MESZ6", -2)
     press(panel, "halt")
 
-    answer = panel.post(PAGE, {"act": "release", "scope": "all", "reason": "go"})
+    answer = resume(panel)
 
     assert answer.status_code == 409
     html = answer.content.decode()
+    assert "Trading stays off" in html
+    assert 'name="word"' not in html
     assert (
         "The broker holds another position than the desk booked: mes-paper MESZ6, broker −2, desk 0" in html
     )
@@ -155,7 +198,7 @@ def test_release_with_a_blocking_incident_links_it(panel: Client) -> None:
     incident = make_incident(make_bot(), kind=IncidentKind.AMBIGUOUS_EVENTS)
     press(panel, "halt")
 
-    answer = panel.post(PAGE, {"act": "release", "scope": "all", "reason": "go"})
+    answer = resume(panel)
 
     assert answer.status_code == 409
     assert f"/admin/tradedesk/incident/{incident.pk}/change/" in answer.content.decode()
@@ -166,22 +209,11 @@ def test_release_with_the_broker_away_keeps_trading_off(panel: Client, links: Fa
     links.down["paper"] = BrokerNotReached("refused")
     press(panel, "halt")
 
-    answer = panel.post(PAGE, {"act": "release", "scope": "all", "reason": "go"})
+    answer = resume(panel)
 
     assert answer.status_code == 409
-    assert "the broker could not be asked (paper: refused)" in answer.content.decode()
+    assert "The broker could not be asked (paper: refused)" in answer.content.decode()
     assert mode() == "HALTED"
-
-
-def test_release_of_a_live_account_is_locked(panel: Client) -> None:
-    make_account("real", environment=Environment.LIVE)
-    press(panel, "halt", scope="account:real")
-
-    answer = panel.post(PAGE, {"act": "release", "scope": "account:real", "reason": "go"})
-
-    assert answer.status_code == 409
-    assert "one-time code" in answer.content.decode()
-    assert mode("account:real") == "HALTED"
 
 
 def test_flatten_closes_what_is_held(panel: Client, broker: FakeBroker) -> None:
@@ -339,7 +371,7 @@ def test_missing_state_is_shown_as_unknown_everywhere(panel: Client) -> None:
 
 def test_history_shows_who_and_why(panel: Client) -> None:
     press(panel, "halt", reason="CPI print")
-    press(panel, "release", reason="over")
+    resume(panel, reason="over")
 
     html = panel.get(PAGE).content.decode()
 
@@ -348,3 +380,12 @@ def test_history_shows_who_and_why(panel: Client) -> None:
         TradingMode.ACTIVE,
         TradingMode.HALTED,
     ]
+
+
+def test_page_costs_the_same_with_more_scopes(panel: Client) -> None:
+    assert cost_of(panel, PAGE, lambda: _more_scopes(panel)) == 9
+
+
+def _more_scopes(panel: Client) -> None:
+    make_account(f"more-{TradingState.objects.count()}")
+    press(panel, "halt")

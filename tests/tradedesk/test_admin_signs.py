@@ -4,10 +4,10 @@ import pytest
 
 from tests.builders import at, make_account, make_bot, make_order
 from tests.fakes import START
-from tradedesk.admin.connections import connections_of
 from tradedesk.admin.limits import Meter, meters_of
 from tradedesk.admin.shown import Shown
 from tradedesk.models import Account, Bot, Strategy, TaskRun
+from tradedesk.services.connections import connections_of
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from django.test import Client, RequestFactory
 from rest_framework.test import APIClient
 
 from tests.builders import make_user
-from tradedesk.api.errors import server_error
+from tradedesk.api.failures import server_error
 from tradedesk.services.desk import Desk
 
 READS = ["bots", "alerts", "decisions", "orders", "fills", "incidents", "kill-switch"]

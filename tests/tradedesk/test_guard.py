@@ -18,10 +18,11 @@ from tests.telling import BLUE, RED
 from tradedesk import checks, tasks, wiring
 from tradedesk.models import Account, AuditEntry, Bot, Environment, Incident
 from tradedesk.services import outer_wall
-from tradedesk.services.arming import CODE_LASTS, NotArmed, VerifiedCode, arm, is_armed
+from tradedesk.services.arming import NotArmed, arm, disarm, is_armed
 from tradedesk.services.desk import Desk
 from tradedesk.services.identity import check_address
 from tradedesk.services.reconciliation import reconcile
+from tradedesk.services.second_factor import CODE_LASTS, VerifiedCode
 
 FOUND = BrokerAccount(7, "DEMO7", active=True)
 
@@ -203,12 +204,15 @@ WALL: dict[str, Any] = {"wall": {"daily_loss": "750", "position": 3}, "wall_read
 
 @pytest.fixture
 def live(db: None) -> Account:
-    return make_account("real", environment=Environment.LIVE, credentials="LIVE", **WALL)
+    return make_account(
+        "real", environment=Environment.LIVE, credentials="LIVE", broker_account_name="48213", **WALL
+    )
 
 
-def armed(account: Account, *, code_age: timedelta = timedelta()) -> datetime:
+def armed(account: Account, *, code_age: timedelta = timedelta(), number: str | None = None) -> datetime:
     code = VerifiedCode("ada", START - code_age)
-    return arm(account, code, reason="morning", source_address="127.0.0.1", now=START)
+    number = account.broker_account_name if number is None else number
+    return arm(account, code, number=number, reason="morning", source_address="127.0.0.1", now=START)
 
 
 def test_armed_live_account_is_armed_until_the_session_ends(live: Account) -> None:
@@ -222,6 +226,32 @@ def test_armed_live_account_is_armed_until_the_session_ends(live: Account) -> No
     assert not is_armed(live, until)
     entry = AuditEntry.objects.get()
     assert (entry.by, entry.action, entry.subject, entry.reason) == ("ada", "arm", "account real", "morning")
+
+
+@pytest.mark.parametrize("number", ["", "48214", "4821"])
+def test_another_account_number_arms_nothing(live: Account, number: str) -> None:
+    with pytest.raises(NotArmed, match="number"):
+        armed(live, number=number)
+
+    assert AuditEntry.objects.count() == 0
+
+
+def test_account_without_a_number_is_not_armed(live: Account) -> None:
+    Account.objects.update(broker_account_name="")
+    live.refresh_from_db()
+
+    with pytest.raises(NotArmed, match="number"):
+        armed(live, number="")
+
+
+def test_disarmed_account_opens_nothing(live: Account) -> None:
+    armed(live)
+
+    disarm(live, by="eve", reason="lunch", source_address="127.0.0.1", now=START)
+
+    live.refresh_from_db()
+    assert not is_armed(live, START)
+    assert AuditEntry.objects.all()[0].action == "disarm"
 
 
 @pytest.mark.parametrize("age", [CODE_LASTS + timedelta(seconds=1), timedelta(seconds=-1)])
@@ -278,7 +308,7 @@ def test_account_without_real_money_is_always_armed_and_cannot_be(account: Accou
 
 @pytest.fixture
 def live_bot(bot: Bot, desk: Desk) -> Bot:
-    # As if a person had released it, which no interface offers.
+    # As if a person had released it.
     Account.objects.update(environment="live", credentials="LIVE", daily_loss=500, drawdown=1000, **WALL)
     confirm_calendars()
     reconcile(desk, Account.objects.all())
@@ -294,6 +324,7 @@ def test_opening_of_an_unarmed_live_account_is_refused(live_bot: Bot, tell: Tell
 
 
 def test_armed_live_account_opens_and_closes_after_its_arming_lapsed(live_bot: Bot, tell: Teller) -> None:
+    Account.objects.update(broker_account_name="48213")
     armed(Account.objects.get())
     assert said(tell(BLUE)) == ("ENTER_LONG", "TREND_BLUE")
     Account.objects.update(armed_until=START)

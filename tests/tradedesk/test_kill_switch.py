@@ -37,6 +37,7 @@ from tradedesk.services.reconciliation import reconcile
 from tradedesk.services.recovery import recover
 from tradedesk.services.resolving import CannotAdopt, resolve
 from tradedesk.services.scopes import UnknownScope
+from tradedesk.services.second_factor import VerifiedCode
 from tradedesk.services.trading_state import set_mode
 from tradedesk.stores.positions import seat, stored
 
@@ -350,13 +351,48 @@ def test_live_account_begins_halted_and_is_not_released(desk: Desk, bot: Bot) ->
     assert status(scope).mode is HALTED
 
 
-def test_halt_of_a_live_account_is_not_loosened(desk: Desk, bot: Bot) -> None:
+@pytest.mark.parametrize("age", [timedelta(seconds=61), timedelta(seconds=-1)])
+def test_stale_code_releases_no_live_account(desk: Desk, bot: Bot, age: timedelta) -> None:
     scope = make_live(bot)
 
     with pytest.raises(LiveLocked):
-        engage(desk, scope=scope, mode=TradingMode.REDUCING, reason="", by="ada")
+        release(desk, scope=scope, reason="go", by="ada", code=VerifiedCode("ada", desk.now() - age))
 
     assert status(scope).mode is HALTED
+
+
+def test_code_releases_a_live_account_after_a_comparison(desk: Desk, bot: Bot, broker: FakeBroker) -> None:
+    scope, code = make_live(bot), VerifiedCode("ada", desk.now())
+    broker.hold("MESZ6", 1)
+    with pytest.raises(NotClean):
+        release(desk, scope=scope, reason="go", by="ada", code=code)
+    broker.hold("MESZ6", 0)
+
+    release(desk, scope=scope, reason="go", by="ada", code=code)
+
+    assert status(scope).mode is TradingMode.ACTIVE
+    assert AuditEntry.objects.filter(action="kill switch off").get().detail == {"code_of": "ada"}
+
+
+def test_exits_of_a_live_account_are_let_through_without_a_code(desk: Desk, bot: Bot) -> None:
+    scope = make_live(bot)
+
+    engage(desk, scope=scope, mode=TradingMode.REDUCING, reason="", by="ada")
+
+    assert status(scope).mode is TradingMode.REDUCING
+
+
+def test_release_of_all_that_lets_a_live_account_out_takes_a_code(desk: Desk, bot: Bot) -> None:
+    scope, code = make_live(bot), VerifiedCode("ada", desk.now())
+    release(desk, scope=scope, reason="go", by="ada", code=code)
+    halt(desk)
+
+    with pytest.raises(LiveLocked):
+        free(desk)
+    assert status().mode is HALTED
+    release(desk, scope="all", reason="go", by="ada", code=code)
+
+    assert (status().mode, status(scope).mode) == (TradingMode.ACTIVE, TradingMode.ACTIVE)
 
 
 def test_release_of_all_leaves_a_live_account_halted(desk: Desk, bot: Bot) -> None:

@@ -25,6 +25,7 @@ TASKS = [
     tasks.send_notices,
     tasks.flat_by,
     tasks.watch_alerts,
+    tasks.watch_connections,
     tasks.prune,
     tasks.write_statements,
     tasks.watch_calendar,

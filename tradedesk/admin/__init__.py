@@ -1,6 +1,7 @@
 from tradedesk.admin import (  # noqa: F401
     accounts,
     alerts,
+    audit,
     bots,
     calendar,
     controls,

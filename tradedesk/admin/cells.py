@@ -1,4 +1,5 @@
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Model
@@ -6,6 +7,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from tradedesk.admin import words
 from tradedesk.admin.outcomes import Look, Outcome, outcome_of_order
 from tradedesk.models import Order, OrderStatus
 
@@ -45,3 +47,8 @@ def order_chip(order: Order) -> SafeString:
 def lines(parts: Iterable[Any]) -> SafeString:
     """Return the parts below each other."""
     return format_html_join("", '<div class="line">{}</div>', ((part,) for part in parts)) or SafeString("–")
+
+
+def moment(at: datetime | None) -> SafeString:
+    """Return a moment in UTC to the second, with the exchange's clock on hover."""
+    return format_html('<span title="{}">{}</span>', words.both_zones(at), words.utc(at))

@@ -3,7 +3,7 @@ from django.contrib import admin
 from tradedesk.admin import words
 from tradedesk.admin.base import ReadOnly
 from tradedesk.admin.filters import CreatedFilter
-from tradedesk.models import AuditEntry, FlattenWish, TradingState, TradingStateChange
+from tradedesk.models import FlattenWish, TradingState, TradingStateChange
 
 
 @admin.register(TradingState)
@@ -63,22 +63,3 @@ class FlattenWishAdmin(ReadOnly[FlattenWish]):
     @admin.display(description="Ended (UTC)")
     def ended_utc(self, wish: FlattenWish) -> str:
         return words.utc(wish.ended_at)
-
-
-@admin.register(AuditEntry)
-class AuditEntryAdmin(ReadOnly[AuditEntry]):
-    list_display = ("written_utc", "by", "action", "subject", "reason", "source_address")
-    list_filter = (CreatedFilter,)
-    search_fields = ("by__exact", "subject__exact")
-    search_help_text = "Person or subject in full."
-    sortable_by = ()
-    ordering = ("-id",)
-    fields = ("id", "by", "action", "subject", "written_both", "reason", "source_address", "detail")
-
-    @admin.display(description="When (UTC)")
-    def written_utc(self, entry: AuditEntry) -> str:
-        return words.utc(entry.created_at)
-
-    @admin.display(description="When")
-    def written_both(self, entry: AuditEntry) -> str:
-        return words.both_zones(entry.created_at)

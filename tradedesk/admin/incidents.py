@@ -9,12 +9,15 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path
+from django.utils.safestring import SafeString
 
 from broker.base import BrokerError
 from tradedesk import wiring
 from tradedesk.admin import cells, words
 from tradedesk.admin.base import ReadOnly
 from tradedesk.admin.filters import BotFilter, OpenFilter
+from tradedesk.admin.incident_kinds import MEANINGS
+from tradedesk.admin.outcomes import Look
 from tradedesk.models import Incident, IncidentKind
 from tradedesk.services.callers import address_of
 from tradedesk.services.resolving import CannotAdopt, resolve
@@ -22,6 +25,7 @@ from tradedesk.services.rolling import CannotRoll, roll
 from tradedesk.stores.positions import Busy
 
 MAY_RESOLVE = "tradedesk.change_incident"
+MAKES_LOST = (IncidentKind.ORDER_UNCONFIRMED, IncidentKind.OVERFILLED)
 
 
 class ResolveForm(forms.Form):
@@ -67,7 +71,10 @@ class IncidentAdmin(ReadOnly[Incident]):
     def summary(self, request: HttpRequest, row: Incident) -> dict[str, Any]:
         return {
             "incident": row,
-            "seen": [(name.replace("_", " "), value) for name, value in row.seen.items()],
+            "seen": [(name.replace("_", " "), _figure(value)) for name, value in row.seen.items()],
+            "meaning": MEANINGS[IncidentKind(row.kind)],
+            "broker_holds": _holding(row),
+            "makes_lost": row.kind in MAKES_LOST,
             "can_adopt": row.kind == IncidentKind.POSITION_MISMATCH and row.bot is not None,
             "can_roll": row.kind == IncidentKind.ROLL_DUE,
             "may_resolve": row.closed_at is None and request.user.has_perm(MAY_RESOLVE),
@@ -82,16 +89,20 @@ class IncidentAdmin(ReadOnly[Incident]):
         return _answer(request, incident_id, _roll)
 
     @admin.display(description="Opened (UTC)")
-    def opened_utc(self, incident: Incident) -> str:
-        return words.utc(incident.opened_at)
+    def opened_utc(self, incident: Incident) -> SafeString:
+        return cells.moment(incident.opened_at)
 
     @admin.display(description="What")
     def what(self, incident: Incident) -> str:
         return incident.get_kind_display()
 
     @admin.display(description="State")
-    def state(self, incident: Incident) -> str:
-        return "Open" if incident.closed_at is None else f"Closed {words.utc(incident.closed_at)}"
+    def state(self, incident: Incident) -> SafeString:
+        if incident.closed_at is not None:
+            return cells.look_chip(Look("Closed", "●", "good"))
+        if incident.blocks:
+            return cells.look_chip(Look("Open, stops", "◆", "bad"))
+        return cells.look_chip(Look("Open", "▲", "warn"))
 
     @admin.display(description="Opened")
     def opened_both(self, incident: Incident) -> str:
@@ -104,6 +115,18 @@ class IncidentAdmin(ReadOnly[Incident]):
     @admin.display(description="Closed")
     def closed_both(self, incident: Incident) -> str:
         return words.both_zones(incident.closed_at)
+
+
+def _figure(value: Any) -> Any:
+    return words.signed(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _holding(incident: Incident) -> str:
+    """Return what the broker held when the incident was last looked at, in words."""
+    quantity = incident.seen.get("broker")
+    if not isinstance(quantity, int):
+        return ""
+    return f"{words.signed(quantity)} {incident.seen.get('contract') or ''}".strip()
 
 
 def _answer(

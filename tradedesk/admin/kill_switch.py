@@ -1,10 +1,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -12,13 +11,13 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from tradedesk import wiring
-from tradedesk.admin.header import ALL, read_header
-from tradedesk.admin.words import signed
-from tradedesk.models import BotState, IncidentKind, TradingMode, TradingStateChange
+from tradedesk.admin import frame
+from tradedesk.admin.header import ALL, Header, read_header
+from tradedesk.models import Account, BotState, Environment, TradingMode, TradingStateChange
 from tradedesk.services import kill_switch, wishes
+from tradedesk.services.arming import is_armed
 from tradedesk.services.callers import address_of
 from tradedesk.services.flatten import Flattened, flatten
-from tradedesk.services.kill_switch import LiveLocked, NotClean, NotCompared
 from tradedesk.services.scopes import UnknownScope, state_of
 
 log = structlog.get_logger(__name__)
@@ -27,6 +26,7 @@ log = structlog.get_logger(__name__)
 # trading go on another.
 MAY_OPERATE, MAY_RELEASE = "tradedesk.change_tradingstate", "tradedesk.release_tradingstate"
 HISTORY = 20
+EVERY_S, FLATTENING_EVERY_S = 5, 2
 
 
 class SwitchForm(forms.Form):
@@ -51,7 +51,6 @@ class Answer:
     level: int
     sentence: str
     status: int = 303
-    not_clean: NotClean | None = None
     flattened: Flattened | None = None
 
 
@@ -110,27 +109,24 @@ def halt(_: HttpRequest, ask: Ask) -> Answer:
         by=ask.by,
         source_address=ask.source_address,
     )
-    return Answer(messages.WARNING, f"{_where(ask.scope)}: halted. {_in_flight(switch.in_flight)}")
+    return Answer(messages.WARNING, f"{where(ask.scope)}: halted. {_in_flight(switch.in_flight)}")
 
 
 def _reduce(request: HttpRequest, ask: Ask) -> Answer:
     # From active it stops more, which anyone may; from halted it lets exits out again.
     if state_of(ask.scope).mode == TradingMode.HALTED:
         _require(request)
-    try:
-        switch = kill_switch.engage(
-            wiring.desk(),
-            scope=ask.scope,
-            mode=TradingMode.REDUCING,
-            reason=ask.reason or "Entries blocked in the panel",
-            by=ask.by,
-            source_address=ask.source_address,
-        )
-    except LiveLocked as refusal:
-        return Answer(messages.ERROR, f"The halt stands. {refusal.__doc__}", 409)
+    switch = kill_switch.engage(
+        wiring.desk(),
+        scope=ask.scope,
+        mode=TradingMode.REDUCING,
+        reason=ask.reason or "Entries blocked in the panel",
+        by=ask.by,
+        source_address=ask.source_address,
+    )
     return Answer(
         messages.WARNING,
-        f"{_where(ask.scope)}: entries are blocked, exits go through. {_in_flight(switch.in_flight)}",
+        f"{where(ask.scope)}: entries are blocked, exits go through. {_in_flight(switch.in_flight)}",
     )
 
 
@@ -145,9 +141,9 @@ def _flatten(request: HttpRequest, ask: Ask) -> Answer:
     )
     if result.flat:
         return Answer(
-            messages.SUCCESS, f"{_where(ask.scope)}: flat. Two reads of the broker show nothing held."
+            messages.SUCCESS, f"{where(ask.scope)}: flat. Two reads of the broker show nothing held."
         )
-    return Answer(messages.ERROR, f"{_where(ask.scope)}: not flat yet.", 200, flattened=result)
+    return Answer(messages.ERROR, f"{where(ask.scope)}: not flat yet.", 200, flattened=result)
 
 
 def _cancel_flatten(request: HttpRequest, ask: Ask) -> Answer:
@@ -156,31 +152,10 @@ def _cancel_flatten(request: HttpRequest, ask: Ask) -> Answer:
         ask.scope, reason=ask.reason, by=ask.by, source_address=ask.source_address, now=wiring.desk().now()
     )
     if not was_open:
-        return Answer(messages.WARNING, f"{_where(ask.scope)}: no flatten goes on.")
+        return Answer(messages.WARNING, f"{where(ask.scope)}: no flatten goes on.")
     return Answer(
-        messages.WARNING, f"{_where(ask.scope)}: the flatten is over, entries stay blocked until you release."
+        messages.WARNING, f"{where(ask.scope)}: the flatten is over, entries stay blocked until you release."
     )
-
-
-def _release(request: HttpRequest, ask: Ask) -> Answer:
-    _require(request, MAY_RELEASE)
-    if not ask.reason.strip():
-        return Answer(messages.ERROR, "Trading stays off: write down the reason for the release.", 400)
-    try:
-        kill_switch.release(
-            wiring.desk(),
-            scope=ask.scope,
-            reason=ask.reason,
-            by=ask.by,
-            source_address=ask.source_address,
-        )
-    except NotClean as refusal:
-        return Answer(messages.ERROR, f"Trading stays off. {refusal}", 409, not_clean=refusal)
-    except LiveLocked as refusal:
-        return Answer(messages.ERROR, f"Trading stays off. {refusal.__doc__}", 409)
-    except NotCompared as error:
-        return Answer(messages.ERROR, f"Trading stays off: the broker could not be asked ({error}).", 409)
-    return Answer(messages.SUCCESS, f"{_where(ask.scope)}: trading is on. Nothing is sent by itself.")
 
 
 DEEDS: dict[str, Callable[[HttpRequest, Ask], Answer]] = {
@@ -188,7 +163,6 @@ DEEDS: dict[str, Callable[[HttpRequest, Ask], Answer]] = {
     "reduce": _reduce,
     "flatten": _flatten,
     "cancel_flatten": _cancel_flatten,
-    "release": _release,
 }
 
 
@@ -197,7 +171,8 @@ def _require(request: HttpRequest, right: str = MAY_OPERATE) -> None:
         raise PermissionDenied
 
 
-def _where(scope: str) -> str:
+def where(scope: str) -> str:
+    """Return a scope in words."""
     return "All trading" if scope == ALL else scope.replace(":", " ", 1).capitalize()
 
 
@@ -211,20 +186,18 @@ def _in_flight(count: int) -> str:
 def _render(request: HttpRequest, answer: Answer | None = None) -> HttpResponse:
     header = read_header()
     context = {
-        **admin.site.each_context(request),
-        "title": "Kill switch",
         "widest": next((state for state in header.states if state.scope == ALL), None),
         "tree": header.tree,
+        "live_accounts": live_accounts(header),
         "may_operate": request.user.has_perm(MAY_OPERATE),
         "may_release": request.user.has_perm(MAY_RELEASE),
         "flattening": _flattening(),
         "history": list(TradingStateChange.objects.all()[:HISTORY]),
         "answer": answer,
-        "differences": [_in_words(found) for found in answer.not_clean.differences]
-        if answer and answer.not_clean
-        else [],
     }
-    return render(request, "panel/kill_switch.html", context, status=answer.status if answer else 200)
+    every_s = FLATTENING_EVERY_S if header.flattening else EVERY_S
+    status = answer.status if answer else 200
+    return frame.show(request, "kill_switch", "Kill switch", context, every_s=every_s, status=status)
 
 
 def _dialog(request: HttpRequest, answer: Answer) -> HttpResponse:
@@ -238,6 +211,13 @@ def _dialog(request: HttpRequest, answer: Answer) -> HttpResponse:
     return render(request, "panel/halt_dialog.html", context)
 
 
+def live_accounts(header: Header) -> list[tuple[Account, bool]]:
+    """Return the live accounts that are switched on, each with whether it is armed."""
+    accounts = [state.account for state in header.states if state.account and state.account.enabled]
+    live = [account for account in accounts if account.environment == Environment.LIVE]
+    return [(account, is_armed(account, header.now)) for account in live]
+
+
 def _flattening() -> list[str]:
     """Return the orders that flattening everything would send, by what the desk has booked."""
     held = BotState.objects.exclude(quantity=0).select_related("bot").order_by("bot__slug")
@@ -245,13 +225,3 @@ def _flattening() -> list[str]:
         f"{'sell' if state.quantity > 0 else 'buy'} {abs(state.quantity)} {state.contract} ({state.bot.slug})"
         for state in held
     ]
-
-
-def _in_words(difference: dict[str, Any]) -> str:
-    kind = IncidentKind(difference["kind"])
-    if kind is IncidentKind.FOREIGN_ORDER:
-        return f"{kind.label}: {difference['subject']}"
-    subject = " ".join(filter(None, (difference["subject"], difference.get("contract"))))
-    return (
-        f"{kind.label}: {subject}, broker {signed(difference['broker'])}, desk {signed(difference['booked'])}"
-    )

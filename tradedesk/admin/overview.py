@@ -12,7 +12,6 @@ from tradedesk import wiring
 from tradedesk.admin import frame, sparks
 from tradedesk.admin.alert_lines import AlertLine, lines_of, with_decisions
 from tradedesk.admin.checklist import checklist_of
-from tradedesk.admin.connections import connections_of
 from tradedesk.admin.kill_switch import MAY_OPERATE
 from tradedesk.admin.limits import meters_of
 from tradedesk.admin.outcomes import Outcome
@@ -23,6 +22,7 @@ from tradedesk.admin.tokens import webhook_address
 from tradedesk.models import Alert, Bot, Incident, IncidentKind, Strategy, TradingMode
 from tradedesk.selectors import latency, profit
 from tradedesk.selectors.checklist import progress
+from tradedesk.services.connections import connections_of
 from tradedesk.services.showing import bots_to_show
 from tradedesk.services.trading_state import effective_modes
 from tradedesk.stores.positions import Snapshot

@@ -42,6 +42,7 @@ GROUPS: dict[str, list[Line]] = {
         ("Sessions", "schedule", "tradedesk.sessionrule"),
         ("Holidays", "event", "tradedesk.holiday"),
         ("Webhook tokens", "key", "tradedesk.webhooktoken"),
+        ("Second factor", "phonelink_lock", "second_factor"),
         ("People", "person", "auth.user"),
         ("Groups", "group", "auth.group"),
         ("API tokens", "vpn_key", "knox.authtoken"),

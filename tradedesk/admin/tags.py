@@ -7,11 +7,13 @@ from django.utils.safestring import SafeString
 
 from strategy.sessions import CHICAGO
 from tradedesk.admin import alert_facts, cells, words
+from tradedesk.admin.connections import look_of
 from tradedesk.admin.faults import FAULTS
 from tradedesk.admin.filters import reason_word
 from tradedesk.admin.outcomes import Look, Outcome, outcome_of
 from tradedesk.admin.rules import rule_tables
 from tradedesk.models import REMEDIES, Decision, Reason
+from tradedesk.services.connections import Connection
 
 register = template.Library()
 
@@ -65,6 +67,12 @@ def state_after(decision: Decision) -> str:
 def look_chip(look: Look) -> SafeString:
     """Show a state as colour, shape and word."""
     return cells.look_chip(look)
+
+
+@register.filter
+def connection_chip(found: Connection) -> SafeString:
+    """Show the state of a connection as colour, shape and word."""
+    return cells.look_chip(look_of(found))
 
 
 @register.filter

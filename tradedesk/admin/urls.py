@@ -5,7 +5,9 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from tradedesk.admin import (
+    arming,
     checklist,
+    connections,
     frame,
     halt,
     kill_switch,
@@ -13,7 +15,9 @@ from tradedesk.admin import (
     overview,
     planned,
     reasons,
+    resume,
     search,
+    second_factor,
     trial,
 )
 
@@ -30,7 +34,10 @@ urlpatterns = [
     path("admin/profit/", guarded(partial(planned.page, title="P&L and equity")), name="profit"),
     path("admin/latency/", guarded(partial(planned.page, title="Latency")), name="latency"),
     path("admin/kill-switch/", guarded(kill_switch.page), name="kill_switch"),
-    path("admin/connections/", guarded(partial(planned.page, title="Connections")), name="connections"),
+    path("admin/kill-switch/resume/", guarded(resume.page), name="resume"),
+    path("admin/kill-switch/arm/<slug:name>/", guarded(arming.page), name="arming"),
+    path("admin/connections/", guarded(connections.page), name="connections"),
+    path("admin/second-factor/", guarded(second_factor.page), name="second_factor"),
     path("admin/setup/", guarded(checklist.page), name="setup"),
     path("admin/setup/test/<uuid:strategy_id>/", guarded(trial.page), name="try_alert"),
     path("admin/setup/test/<uuid:strategy_id>/<uuid:alert_id>/", guarded(trial.result), name="tried_alert"),

@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django.contrib.auth.models import User
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.exceptions import NotFound, PermissionDenied, ValidationError
 from rest_framework.generics import get_object_or_404
@@ -12,12 +13,13 @@ from tradedesk import wiring
 from tradedesk.api import serializers
 from tradedesk.api.errors import body_of, broker_unreachable
 from tradedesk.models import Account, Incident, TradingMode
-from tradedesk.services import kill_switch, wishes
+from tradedesk.services import kill_switch, second_factor, wishes
 from tradedesk.services.callers import address_of
 from tradedesk.services.flatten import flatten
 from tradedesk.services.resolving import resolve
 from tradedesk.services.rounds import reconcile_each
 from tradedesk.services.scopes import state_of
+from tradedesk.services.second_factor import VerifiedCode
 from tradedesk.services.shapes import MODE_WORDS, flattened_json, switch_json
 
 # As in the panel: anyone on the staff may stop, these may let orders out.
@@ -72,6 +74,7 @@ class KillSwitch(APIView):
         """Engage or release the switch; the answer comes once no order can leave any more.
 
         A release reconciles first; while the broker and the desk disagree it is refused with `NOT_CLEAN`.
+        One that lets a live account out needs `code`, else it is refused with `LIVE_LOCKED`.
         """
         asked = _asked(request, serializers.SwitchRequest)
         loosens = asked["mode"] == "reduce" and state_of(asked["scope"]).mode == TradingMode.HALTED
@@ -83,10 +86,20 @@ class KillSwitch(APIView):
             return Response(_engage(request, asked))
         reason, scope = asked["reason"], asked["scope"]
         try:
-            switch = kill_switch.release(wiring.desk(), scope=scope, reason=reason, **_who(request))
+            code = _code_of(request, asked["code"])
+            switch = kill_switch.release(
+                wiring.desk(), scope=scope, reason=reason, code=code, **_who(request)
+            )
         except kill_switch.NotClean as found:
             return _not_clean(found)
         return Response(switch_json(switch))
+
+
+def _code_of(request: Request, given: str) -> VerifiedCode | None:
+    """Return the proof of the caller's one-time code, None where none was given or it is not right."""
+    if not given or not isinstance(request.user, User):
+        return None
+    return second_factor.check(request.user, given, wiring.desk().now())
 
 
 def _engage(request: Request, asked: dict[str, Any]) -> dict[str, Any]:

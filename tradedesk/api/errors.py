@@ -3,8 +3,7 @@ from typing import Any
 import structlog
 from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.views import defaults
+from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
@@ -30,7 +29,7 @@ def body_of(code: str, detail: str, errors: dict[str, list[str]] | None = None) 
 def one_shape(error: Exception, context: dict[str, Any]) -> Response | None:
     """Return every error of the API as `{"code", "detail", "errors": {"dotted.field": ["…"]}}`.
 
-    None for what nobody expected: Django logs it and `server_error` answers.
+    None for what nobody expected: Django logs it and `failures.server_error` answers.
     """
     expected = _from_desk(error)
     if expected is not None:
@@ -59,7 +58,7 @@ def _from_desk(error: Exception) -> Response | None:
             sentence = "Only a bot's position that differs from the broker's can be adopted."
             return Response(body_of("INVALID", INVALID, {"adopt": [sentence]}), status=400)
         case LiveLocked():
-            sentence = "A live account is released with a one-time code, which this desk cannot check yet."
+            sentence = "Letting a live account out takes a one-time code that is right and was not used."
             return Response(body_of("LIVE_LOCKED", sentence), status=409)
         case BrokerError() | NotCompared():
             return broker_unreachable(str(error))
@@ -76,23 +75,6 @@ def _from_desk(error: Exception) -> Response | None:
 def broker_unreachable(what: str) -> Response:
     """Answer that the broker could not be asked, and nothing was changed for want of its word."""
     return Response(body_of("BROKER_UNREACHABLE", redact(f"The broker gave no answer: {what}")), status=503)
-
-
-def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer for an address that nobody serves: in the one shape for programs, as a page for people."""
-    if request.path.startswith("/api/"):
-        return JsonResponse(body_of("NOT_FOUND", "No such address."), status=404)
-    return defaults.page_not_found(request, exception)
-
-
-def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer for what nobody expected, without a detail: the log has it."""
-    body = body_of("SERVER_ERROR", "Something went wrong here. The log of the desk says what.")
-    if request.path.startswith("/webhooks/"):
-        return JsonResponse({"status": "error", **body}, status=500)
-    if request.path.startswith("/api/"):
-        return JsonResponse(body, status=500)
-    return defaults.server_error(request)
 
 
 def _flat(detail: Any, path: str = "") -> dict[str, list[str]]:

@@ -251,6 +251,13 @@ class SwitchRequest(ScopeSerializer):
     reason = serializers.CharField(
         default="", allow_blank=True, max_length=500, help_text="Required to release."
     )
+    code = serializers.CharField(
+        default="",
+        allow_blank=True,
+        max_length=40,
+        write_only=True,
+        help_text="One-time code of your second factor; required to release a live account.",
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if not attrs["engaged"] and not attrs["reason"]:

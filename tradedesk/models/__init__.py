@@ -1,6 +1,7 @@
 from tradedesk.models.alerts import Alert, AlertOutcome
 from tradedesk.models.bots import Account, Bot, BotState, Environment, Strategy, WebhookToken
 from tradedesk.models.calendar import FlatDay, Holiday, SessionRule
+from tradedesk.models.connections import ConnectionLog
 from tradedesk.models.controls import (
     AuditEntry,
     Cause,
@@ -17,6 +18,7 @@ from tradedesk.models.notices import Notice, NoticeKind, Watermark
 from tradedesk.models.orders import LEGS, OPEN_STATUSES, Fill, Order, OrderPurpose, OrderSide, OrderStatus
 from tradedesk.models.processes import RunningProcess
 from tradedesk.models.reasons import REMEDIES, Reason
+from tradedesk.models.second_factor import Authenticator
 from tradedesk.models.task_runs import TaskRun
 
 __all__ = [
@@ -27,9 +29,11 @@ __all__ = [
     "Alert",
     "AlertOutcome",
     "AuditEntry",
+    "Authenticator",
     "Bot",
     "BotState",
     "Cause",
+    "ConnectionLog",
     "Decision",
     "Environment",
     "Fill",

@@ -104,7 +104,7 @@ class Account(Limits):
 
     @transaction.atomic
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save, and give a new account its trading state; a live one is halted until a person releases it.
+        """Save, and give a new account its trading state; a live one is halted when it becomes that.
 
         One that is not paper any more, or never was, begins with the default limits, and so do its bots.
         Raises ValueError for an account with orders whose environment is another than before.
@@ -112,6 +112,7 @@ class Account(Limits):
         if self._is_moved():
             raise ValueError("the environment of an account with orders")
         is_new = self._state.adding
+        is_new_to_live = self.environment == Environment.LIVE and not self._is_live_already()
         is_new_to_tradovate = self.environment != Environment.PAPER and not self._is_at_tradovate()
         if is_new_to_tradovate:
             self.begin_with(ACCOUNT_DEFAULTS)
@@ -122,10 +123,13 @@ class Account(Limits):
             bot.begin_with(BOT_DEFAULTS)
             bot.save()
         state = TradingState.ensure(f"account:{self.name}", is_new=is_new, account=self)
-        if self.environment == Environment.LIVE and state.mode == TradingMode.ACTIVE:
+        if is_new_to_live and state.mode == TradingMode.ACTIVE:
             TradingState.objects.filter(pk=state.pk).update(
                 mode=TradingMode.HALTED, reason="A live account begins halted."
             )
+
+    def _is_live_already(self) -> bool:
+        return Account.objects.filter(pk=self.pk, environment=Environment.LIVE).exists()
 
     def _is_moved(self) -> bool:
         known = Account.objects.filter(pk=self.pk).exclude(environment=self.environment)

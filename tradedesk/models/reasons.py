@@ -115,7 +115,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.VERSION_MISMATCH: "Restart every process from one version with one set of settings, then release.",
     Reason.REDUCING: "See the open incidents of the account, or set the trading state to active.",
     Reason.BOT_DISABLED: "Switch the bot and its account on.",
-    Reason.NOT_ARMED: "Live accounts cannot be armed in this version; no one-time code can be asked for.",
+    Reason.NOT_ARMED: "Arm the account on the kill switch page: it takes its number and a one-time code.",
     Reason.RECONCILING: "Run reconcile, and see /readyz for what it waits for.",
     Reason.TOO_OLD: "The next colour change enters. Look at TradingView's delay and MAX_ALERT_AGE_S.",
     Reason.SESSION_CLOSED: "Nothing to do. The next colour change inside the session enters.",

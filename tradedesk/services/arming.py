@@ -1,5 +1,4 @@
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import transaction
 
@@ -7,20 +6,13 @@ from strategy.sessions import next_daily_close
 from tradedesk.models import Account, Environment
 from tradedesk.services.audit import note
 from tradedesk.services.outer_wall import troubles_with
-
-CODE_LASTS = timedelta(minutes=1)
-
-
-@dataclass(frozen=True)
-class VerifiedCode:
-    """A person's one-time code, made by whoever checked it: the proof that arming asks for."""
-
-    by: str
-    verified_at: datetime
+from tradedesk.services.second_factor import VerifiedCode
 
 
 class NotArmed(Exception):
-    """The account is not a live one, the code is not fresh, or the broker's own limits are missing."""
+    """The account is not a live one, its number is another, the code is not fresh, or the broker's own limits
+    are missing.
+    """
 
 
 def is_armed(account: Account, now: datetime) -> bool:
@@ -31,13 +23,29 @@ def is_armed(account: Account, now: datetime) -> bool:
 
 
 @transaction.atomic
-def arm(account: Account, code: VerifiedCode, *, reason: str, source_address: str, now: datetime) -> datetime:
-    """Let openings of a live account leave until the session ends; return that moment. Raises NotArmed."""
-    if account.environment != Environment.LIVE or not timedelta() <= now - code.verified_at <= CODE_LASTS:
-        raise NotArmed(account.name)
+def arm(
+    account: Account, code: VerifiedCode, *, number: str, reason: str, source_address: str, now: datetime
+) -> datetime:
+    """Let openings of a live account leave until the session ends; return that moment.
+
+    `number` is the account's as the person typed it, who knows by it which money is meant. Raises NotArmed.
+    """
+    if account.environment != Environment.LIVE:
+        raise NotArmed(f"{account.name} is no live account.")
+    if not account.broker_account_name or number.strip() != account.broker_account_name:
+        raise NotArmed("The account number is another.")
+    if not code.is_fresh(now):
+        raise NotArmed("The one-time code is too old.")
     if troubles := troubles_with(account, now):
-        raise NotArmed(f"{account.name}: {' '.join(troubles)}")
+        raise NotArmed(" ".join(troubles))
     until = next_daily_close(now)
     Account.objects.filter(pk=account.pk).update(armed_until=until)
     note(code.by, "arm", f"account {account}", {"until": until.isoformat()}, reason, source_address, now)
     return until
+
+
+@transaction.atomic
+def disarm(account: Account, *, by: str, reason: str, source_address: str, now: datetime) -> None:
+    """Let no opening of a live account leave any more until it is armed again."""
+    Account.objects.filter(pk=account.pk).update(armed_until=None)
+    note(by, "disarm", f"account {account}", {}, reason, source_address, now)

@@ -20,6 +20,7 @@ from tradedesk.services.audit import note
 from tradedesk.services.desk import CLAIM_VALID_S, SUBMIT_TIMEOUT_S, Desk
 from tradedesk.services.rounds import reconcile_each
 from tradedesk.services.scopes import accounts_in, orders_in, state_of
+from tradedesk.services.second_factor import VerifiedCode
 from tradedesk.services.trading_state import ALL, set_mode
 
 POLL_S = 0.02
@@ -62,7 +63,7 @@ class NotCompared(Exception):
 
 
 class LiveLocked(Exception):
-    """A live account cannot be released: that needs a one-time code, which this desk cannot check yet."""
+    """Resuming a live account takes a fresh one-time code of the person's second factor."""
 
 
 def status(scope: str = "all") -> Switch:
@@ -78,55 +79,78 @@ def engage(
     HALTED lets nothing out, REDUCING only orders toward flat; a halt may be loosened to it. The database
     orders this against every claim to send; the wait is for the POSTs of claims that came first, at most the
     broker's time-out.
-    Raises UnknownScope, LiveLocked.
+    Raises UnknownScope.
     """
     state = state_of(scope)
-    if mode is TradingMode.REDUCING and state.mode == TradingMode.HALTED:
-        _refuse_live(scope)
     with transaction.atomic():
         state = set_mode(state.scope, mode, Cause.PERSON, reason, by, desk.now())
         note(by, "kill switch on", scope, {"mode": mode.value}, reason, source_address, desk.now())
     return _switch(state, wait_until_quiet(desk, scope))
 
 
-def release(desk: Desk, *, scope: str, reason: str, by: str, source_address: str = "") -> Switch:
+def release(
+    desk: Desk,
+    *,
+    scope: str,
+    reason: str,
+    by: str,
+    source_address: str = "",
+    code: VerifiedCode | None = None,
+) -> Switch:
     """Let trading go on in a scope, after a reconciliation of its accounts found nothing.
 
-    Nothing is sent by itself afterwards, and a flatten of the scope that goes on ends. Live accounts keep
-    their own halt.
+    Nothing is sent by itself afterwards, and a flatten of the scope that goes on ends. Live accounts that
+    are halted on their own stay so unless they are named; letting one out takes a code.
     Raises NotClean, NotCompared, LiveLocked, UnknownScope.
     """
-    _refuse_live(scope)
+    if live_let_out(scope) and (code is None or not code.is_fresh(desk.now())):
+        raise LiveLocked
     asked = state_of(scope)
-    accounts = [account for account in accounts_in(scope) if account.enabled and not _is_live(account)]
-    found = reconcile_each(desk, accounts)
-    if found.unread:
-        raise NotCompared(found.silence)
-    blocking = [incident for incident in found.incidents if incident.blocks]
-    if found.differences or blocking:
-        raise NotClean(DISAGREE, found.differences, blocking)
+    compare(desk, scope)
     with transaction.atomic():
         current = TradingState.objects.select_for_update(no_key=True).get(scope=scope)
         if _as_written(current) != _as_written(asked):
             raise NotClean("Somebody stopped trading while the release was looking at the broker.")
         state = set_mode(scope, TradingMode.ACTIVE, Cause.PERSON, reason, by, desk.now())
         wishes.end_by_release(scope, by, desk.now())
-        note(by, "kill switch off", scope, {}, reason, source_address, desk.now())
+        proof = {"code_of": code.by} if code else {}
+        note(by, "kill switch off", scope, proof, reason, source_address, desk.now())
     return _switch(state, 0)
+
+
+def compare(desk: Desk, scope: str) -> int:
+    """Compare every account that a release of a scope would let out; return how many there were.
+
+    Raises NotClean, NotCompared, UnknownScope.
+    """
+    live = {account.pk for account in live_let_out(scope)}
+    accounts = [
+        account
+        for account in accounts_in(scope)
+        if account.enabled and (account.environment != Environment.LIVE or account.pk in live)
+    ]
+    found = reconcile_each(desk, accounts)
+    if found.unread:
+        raise NotCompared(found.silence)
+    blocking = [incident for incident in found.incidents if incident.blocks]
+    if found.differences or blocking:
+        raise NotClean(DISAGREE, found.differences, blocking)
+    return len(accounts)
+
+
+def live_let_out(scope: str) -> list[Account]:
+    """Return the live accounts that a release of a scope would let out; each takes a code.
+
+    A release of all concerns only those that no halt of their own keeps. Raises UnknownScope.
+    """
+    if scope != ALL:
+        return [account for account in accounts_in(scope) if account.environment == Environment.LIVE]
+    halted = TradingState.objects.filter(mode=TradingMode.HALTED, account__isnull=False).values("account")
+    return list(Account.objects.filter(environment=Environment.LIVE).exclude(pk__in=halted))
 
 
 def _as_written(state: TradingState) -> tuple[str, datetime | None, str, str]:
     return state.mode, state.since, state.by, state.reason
-
-
-def _refuse_live(scope: str) -> None:
-    """Raise LiveLocked where the scope is a live account or a bot on one."""
-    if scope != ALL and any(_is_live(account) for account in accounts_in(scope)):
-        raise LiveLocked
-
-
-def _is_live(account: Account) -> bool:
-    return account.environment == Environment.LIVE
 
 
 def _switch(state: TradingState, in_flight: int) -> Switch:

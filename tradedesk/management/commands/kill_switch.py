@@ -1,5 +1,7 @@
+from getpass import getpass
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
@@ -7,12 +9,16 @@ from tradedesk import wiring
 from tradedesk.management import console
 from tradedesk.management.command_help import with_examples
 from tradedesk.models import TradingMode
-from tradedesk.services import kill_switch
+from tradedesk.services import kill_switch, second_factor
 from tradedesk.services.flatten import flatten
 from tradedesk.services.scopes import UnknownScope
+from tradedesk.services.second_factor import VerifiedCode
 from tradedesk.services.shapes import MODE_WORDS, flattened_json, incident_json, switch_json
 
-LIVE_LOCKED = "A live account stays halted: letting orders out takes a one-time code, which is not there yet."
+MAY_RELEASE = "tradedesk.release_tradingstate"
+LIVE_LOCKED = (
+    "A live account stays halted: name yourself with --person and give a one-time code that is right."
+)
 
 
 class Command(BaseCommand):
@@ -20,7 +26,8 @@ class Command(BaseCommand):
         "Stop all trading, let it go on, or tell how the switch stands. Needs the database only:\n"
         "it works with Redis, the worker and the web process down.\n\n"
         "on      Once it returns no order leaves any more. Engage first, ask afterwards.\n"
-        "off     Reconciles first, and refuses while the broker and the desk disagree. Needs --reason.\n"
+        "off     Reconciles first, and refuses while the broker and the desk disagree. Needs --reason;\n"
+        "        live accounts need --person too, whose one-time code it asks for.\n"
         "status  How the switch stands, and the strictest state that rules the scope.\n\n"
         "Exit codes\n"
         "0  done; for status: trading is on\n"
@@ -49,6 +56,9 @@ class Command(BaseCommand):
             help="halt: nothing leaves. reduce: only toward flat. flatten: halt, close all (default: halt)",
         )
         parser.add_argument("--reason", default="", help="for the audit trail; required for off")
+        parser.add_argument(
+            "--person", default="", help="off, live accounts: whose one-time code follows on the terminal"
+        )
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(self, *_args: Any, **options: Any) -> None:
@@ -66,10 +76,7 @@ class Command(BaseCommand):
         desk, scope, by = wiring.desk(), options["scope"], console.os_user()
         reason = options["reason"][: console.LONGEST_REASON]
         mode = MODE_WORDS[options["mode"]]
-        try:
-            switch = kill_switch.engage(desk, scope=scope, mode=mode, reason=reason, by=by)
-        except kill_switch.LiveLocked:
-            raise CommandError(LIVE_LOCKED) from None
+        switch = kill_switch.engage(desk, scope=scope, mode=mode, reason=reason, by=by)
         answer = switch_json(switch)
         if options["mode"] == "flatten":
             if not options["json"]:
@@ -91,7 +98,11 @@ class Command(BaseCommand):
             raise CommandError('Say why trading may go on: --reason "…"', returncode=console.WRONG_USE)
         try:
             switch = kill_switch.release(
-                wiring.desk(), scope=options["scope"], reason=reason, by=console.os_user()
+                wiring.desk(),
+                scope=options["scope"],
+                reason=reason,
+                by=console.os_user(),
+                code=_code_of(options["person"]),
             )
         except kill_switch.NotClean as found:
             self._print_not_clean(found, as_json=options["json"])
@@ -147,3 +158,14 @@ class Command(BaseCommand):
             console.print_differences(self.stdout, found.differences)
         for incident in listed:
             self.stdout.write(f"{incident['description']}: {incident['subject']}. {incident['remedy']}")
+
+
+def _code_of(name: str) -> VerifiedCode | None:
+    """Return the proof of a code that is asked for, of a person who may release in the panel, too."""
+    if not name:
+        return None
+    person = User.objects.filter(username=name, is_active=True).first()
+    if person is None or not person.has_perm(MAY_RELEASE):
+        raise CommandError(f"{name} may not release trading.", returncode=console.WRONG_USE)
+    given = getpass(f"One-time code of {name}: ")
+    return second_factor.check(person, given, wiring.desk().now())

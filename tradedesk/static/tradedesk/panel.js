@@ -7,7 +7,8 @@
   let version = "", failures = 0, lastGood = 0, lastTry = 0, paused = false, ahead = 0, title = "";
 
   const all = (selector) => document.querySelectorAll(selector);
-  const isPoll = (event) => event.detail.elt.id === "poll";
+  // Before a swap the element of the event is what is replaced, not what asked.
+  const isPoll = (event) => (event.detail.requestConfig?.elt ?? event.detail.elt).id === "poll";
   const inZone = (moment, timeZone) => moment.toLocaleTimeString("en-GB", { timeZone });
 
   function ago(seconds) {
@@ -33,6 +34,9 @@
       fresh.textContent = "stale" in document.body.dataset ? `Last good ${good} UTC` : said;
     }
   }
+
+  // What a person is writing is not taken away by a poll; bar and banner are brought up to date all the same.
+  const isTyping = () => [...all("#live input")].some((input) => input === document.activeElement || input.value !== input.defaultValue);
 
   function everyMs() {
     return 1000 * parseInt(document.getElementById("poll").getAttribute("hx-trigger").slice(6), 10);
@@ -65,7 +69,9 @@
     else lastTry = Date.now();
   });
   document.addEventListener("htmx:beforeSwap", (event) => {
-    if (!isPoll(event) || event.detail.xhr.getResponseHeader(VERSION)) return;
+    if (!isPoll(event)) return;
+    if (isTyping()) event.detail.swapOverride = "none";
+    if (event.detail.xhr.getResponseHeader(VERSION)) return;
     // Not the panel's answer: the login page, most likely.
     event.detail.shouldSwap = false;
     if (event.detail.xhr.status === 200) location.reload();
@@ -74,7 +80,7 @@
     if (!isPoll(event)) return;
     const found = event.detail.xhr.getResponseHeader(VERSION);
     failures = found ? 0 : failures + 1;
-    if (found) [version, lastGood] = [found, Date.now()];
+    if (found) [version, lastGood] = [isTyping() ? "" : found, Date.now()];
     document.body.toggleAttribute("data-stale", Date.now() - lastGood > 3 * everyMs());
   });
   document.addEventListener("htmx:afterSettle", settle);
