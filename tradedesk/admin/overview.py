@@ -105,9 +105,9 @@ def overview_of(request: HttpRequest) -> dict[str, Any]:
     bots = list(bots_to_show()) if sees["bot"] else []
     shown = shown_by(request, bots, now)
     alerts = _latest_alerts(shown) if sees["alert"] else None
-    counts = tally(shown.start, shown.end, **shown.keys) if sees["alert"] else None  # type: ignore[arg-type]
+    counts = tally(shown.start, shown.end, **shown.keys) if sees["alert"] else None
     book = profit.book() if sees["fill"] else profit.Book()
-    lines = _bot_lines([bot for bot in bots if shown.shows(bot)], book)
+    lines = _bot_lines([bot for bot in bots if shown.shows(bot)], book, now)
     return {
         "now": now,
         "shown": shown,
@@ -132,8 +132,8 @@ def overview_of(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _bot_lines(bots: list[Bot], book: profit.Book) -> list[BotLine]:
-    modes, marks = effective_modes(bots), profit.marks() if bots else {}
+def _bot_lines(bots: list[Bot], book: profit.Book, now: datetime) -> list[BotLine]:
+    modes, marks = effective_modes(bots), profit.marks(now) if bots else {}
     return [
         BotLine(bot, Snapshot.from_row(bot.state), modes[bot.slug], held_by(bot, book, marks)) for bot in bots
     ]
@@ -196,7 +196,7 @@ def _reasons(counts: Tally) -> Reasons:
 
 
 def _latencies(shown: Shown) -> Latencies:
-    found = latency.ways(shown.start, shown.end, **shown.keys)  # type: ignore[arg-type]
+    found = latency.ways(shown.start, shown.end, **shown.keys)
     totals = latency.totals(found)
     return Latencies(
         latency.percentile(totals, 50),

@@ -1,5 +1,6 @@
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from uuid import UUID
 
 from django.http import HttpRequest
 
@@ -23,7 +24,7 @@ class Shown:
     is_today: bool
 
     @property
-    def keys(self) -> dict[str, object]:
+    def keys(self) -> dict[str, UUID | None]:
         """The ids as selectors take them."""
         return {
             "account_id": self.account.pk if self.account else None,
