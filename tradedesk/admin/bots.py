@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import URLPattern, path
 
-from tradedesk.admin import tokens, words
+from tradedesk.admin import positions, tokens, words
 from tradedesk.admin.alert_messages import messages_for
 from tradedesk.admin.audited import Audited, why_it_stays
 from tradedesk.admin.base import PanelAdmin, ReadOnly
@@ -217,18 +217,12 @@ class BotAdmin(Audited, PanelAdmin[Bot]):
 
 @admin.register(BotState)
 class BotStateAdmin(ReadOnly[BotState]):
-    list_display = ("bot", "quantity", "contract", "average", "version", "updated_utc")
     list_select_related = ("bot",)
-    sortable_by = ()
     fields = ("bot", "quantity", "contract", "average_price", "version", "updated_both", "memory")
 
-    @admin.display(description="Average")
-    def average(self, state: BotState) -> str:
-        return words.price(state.average_price)
-
-    @admin.display(description="Updated (UTC)")
-    def updated_utc(self, state: BotState) -> str:
-        return words.utc(state.updated_at)
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        # The list of positions is a page of its own.
+        return positions.page(request)
 
     @admin.display(description="Updated")
     def updated_both(self, state: BotState) -> str:

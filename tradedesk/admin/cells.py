@@ -1,4 +1,6 @@
 from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import Model
@@ -6,6 +8,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from tradedesk.admin import words
 from tradedesk.admin.outcomes import Look, Outcome, outcome_of_order
 from tradedesk.models import Order, OrderStatus
 
@@ -45,3 +48,13 @@ def order_chip(order: Order) -> SafeString:
 def lines(parts: Iterable[Any]) -> SafeString:
     """Return the parts below each other."""
     return format_html_join("", '<div class="line">{}</div>', ((part,) for part in parts)) or SafeString("–")
+
+
+def moment(at: datetime | None) -> SafeString:
+    """Return a moment in UTC to the second, with the exchange's clock on hover."""
+    return format_html('<span title="{}">{}</span>', words.both_zones(at), words.utc(at))
+
+
+def gain(dollars: Decimal | None) -> SafeString:
+    """Return dollars won or lost in their colour."""
+    return format_html('<span class="{}">{}</span>', words.gain_tone(dollars), words.gain(dollars))

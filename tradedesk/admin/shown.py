@@ -1,5 +1,6 @@
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import TypedDict
 from uuid import UUID
 
 from django.http import HttpRequest
@@ -8,6 +9,13 @@ from strategy.sessions import CHICAGO, session_start
 from tradedesk.models import Account, Bot
 
 DAY_ENDS = time(17, 0)
+
+
+class Keys(TypedDict):
+    """The ids of an account and a bot as selectors take them, None for all."""
+
+    account_id: UUID | None
+    bot_id: UUID | None
 
 
 @dataclass(frozen=True)
@@ -24,7 +32,7 @@ class Shown:
     is_today: bool
 
     @property
-    def keys(self) -> dict[str, UUID | None]:
+    def keys(self) -> Keys:
         """The ids as selectors take them."""
         return {
             "account_id": self.account.pk if self.account else None,

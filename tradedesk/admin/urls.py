@@ -4,7 +4,18 @@ from django.contrib import admin
 from django.urls import path
 from django.views.generic import RedirectView
 
-from tradedesk.admin import frame, halt, kill_switch, overview, planned, search
+from tradedesk.admin import (
+    exports,
+    frame,
+    halt,
+    kill_switch,
+    latency,
+    overview,
+    planned,
+    positions,
+    profit,
+    search,
+)
 
 guarded = admin.site.admin_view
 
@@ -14,8 +25,11 @@ urlpatterns = [
     path("admin/", guarded(overview.page)),
     path("admin/search/", guarded(search.page)),
     path("admin/header/", guarded(frame.header_poll), name="header_poll"),
-    path("admin/profit/", guarded(partial(planned.page, title="P&L and equity")), name="profit"),
-    path("admin/latency/", guarded(partial(planned.page, title="Latency")), name="latency"),
+    path("admin/profit/", guarded(profit.page), name="profit"),
+    path("admin/profit/trades/", guarded(profit.trades_file), name="trades_file"),
+    path("admin/latency/", guarded(latency.page), name="latency"),
+    path("admin/positions/reconcile/", guarded(positions.reconcile_now), name="reconcile_now"),
+    path("admin/export/<str:name>/", guarded(exports.page), name="export"),
     path("admin/kill-switch/", guarded(kill_switch.page), name="kill_switch"),
     path("admin/connections/", guarded(partial(planned.page, title="Connections")), name="connections"),
     path("admin/setup/", guarded(partial(planned.page, title="Checklist")), name="setup"),

@@ -38,6 +38,7 @@ class Entry:
     of what was closed is not known, `fee` where the instrument has none.
     """
 
+    fill_id: UUID
     at: datetime
     day: date
     account_id: UUID
@@ -141,7 +142,7 @@ class Ledger:
 
     def _book(
         self,
-        _identity: UUID,
+        fill_id: UUID,
         account_id: UUID,
         bot_id: UUID | None,
         order_id: UUID,
@@ -170,6 +171,7 @@ class Ledger:
             self._terms_of[contract] = self.terms[root] if root else None
         terms = self._terms_of[contract]
         entry = Entry(
+            fill_id=fill_id,
             at=filled_at,
             day=self._day_of(filled_at),
             account_id=account_id,

@@ -5,13 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import islice
 from operator import attrgetter
 from uuid import UUID
 
 from django.db.models import OuterRef, Subquery
 
 from strategy.lots import Lot, points_open
-from tradedesk.models import Alert, AlertOutcome, Instrument, Strategy
+from tradedesk.models import Alert, AlertOutcome, Fill, Instrument, Strategy
 from tradedesk.selectors.ledger import Entry, Key, Terms, Total, ledger
 
 # What was told longer ago is no price of today: a long weekend fits in.
@@ -27,6 +28,16 @@ class Book:
     entries: Sequence[Entry] = ()
     totals: Mapping[Key, Total] = field(default_factory=dict)
     lots: Mapping[tuple[UUID, str], tuple[Lot, ...]] = field(default_factory=dict)
+
+    def entry_of(self, fill: Fill) -> Entry | None:
+        """Return what a fill brought; None for one that came after the book was read."""
+        first = bisect_left(self.entries, fill.filled_at, key=AT)
+        for entry in islice(self.entries, first, None):
+            if entry.at != fill.filled_at:
+                return None
+            if entry.fill_id == fill.pk:
+                return entry
+        return None
 
     def since(self, start: datetime) -> Sequence[Entry]:
         return self.entries[bisect_left(self.entries, start, key=AT) :]
