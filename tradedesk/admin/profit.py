@@ -6,6 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from itertools import islice
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -88,7 +89,7 @@ def profit_of(request: HttpRequest) -> dict[str, Any]:
     held = {bot: held_by(bot, book, marks) for bot in listed}
     result = result_of(shown, book, list(held.values()), now)
     month = [total for day, total in result.days.items() if day.replace(day=1) == shown.day.replace(day=1)]
-    slugs = {bot.pk: bot.slug for bot in bots}
+    slugs: dict[UUID | None, str] = {bot.pk: bot.slug for bot in bots}
     return {
         "now": now,
         "shown": shown,
@@ -112,7 +113,7 @@ def trades_file(request: HttpRequest) -> HttpResponseBase:
     _require(request)
     bots = list(bots_to_show())
     shown = shown_by(request, bots, wiring.desk().now())
-    slugs = {bot.pk: bot.slug for bot in bots}
+    slugs: dict[UUID | None, str] = {bot.pk: bot.slug for bot in bots}
     accounts = {bot.account_id: bot.account.name for bot in bots}
     columns: Columns = (
         ("closed_at", lambda trade: trade.closed_at),
@@ -140,9 +141,7 @@ def bars_of(days: Mapping[date, Total]) -> list[Bar]:
     for number, (day, total) in enumerate(latest):
         height = max(float(abs(total.net) / most) * (MIDDLE - 2), 0.5)
         y = MIDDLE - height if total.net >= 0 else MIDDLE
-        bars.append(
-            Bar(day, total, round(number * width, 2), round(width * 0.7, 2), round(y, 2), round(height, 2))
-        )
+        bars.append(Bar(day, total, number * width, width * 0.7, y, height))
     return bars
 
 

@@ -78,11 +78,9 @@ def from_bar_close(start: datetime, end: datetime) -> list[float]:
         received_at__gte=start,
         received_at__lt=end,
         outcome=AlertOutcome.ACCEPTED,
-        effective_at__isnull=False,
     ).order_by("-received_at")
-    return [
-        _ms(at, received) for received, at in rows.values_list("received_at", "effective_at")[:MOST_ORDERS]
-    ]
+    times = rows.values_list("effective_at", "received_at")[:MOST_ORDERS]
+    return [_ms(closed, received) for closed, received in times if closed]
 
 
 def slowest(found: Sequence[Way], most: int) -> list[Way]:
