@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import URLPattern, path
 
-from tradedesk.admin import positions, tokens, words
+from tradedesk.admin import frame, positions, tokens, words
 from tradedesk.admin.alert_messages import messages_for
 from tradedesk.admin.audited import Audited, why_it_stays
 from tradedesk.admin.base import PanelAdmin, ReadOnly
@@ -222,7 +222,7 @@ class BotStateAdmin(ReadOnly[BotState]):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         # The list of positions is a page of its own.
-        return positions.page(request)
+        return frame.quiet(positions.page)(request)
 
     @admin.display(description="Updated")
     def updated_both(self, state: BotState) -> str:

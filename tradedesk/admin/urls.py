@@ -22,12 +22,12 @@ guarded = admin.site.admin_view
 urlpatterns = [
     path("", RedirectView.as_view(url="/admin/")),
     # Before those of the admin site, whose start page and search they stand in for.
-    path("admin/", guarded(overview.page)),
+    path("admin/", guarded(frame.quiet(overview.page))),
     path("admin/search/", guarded(search.page)),
-    path("admin/header/", guarded(frame.header_poll), name="header_poll"),
-    path("admin/profit/", guarded(profit.page), name="profit"),
+    path("admin/header/", guarded(frame.quiet(frame.header_poll)), name="header_poll"),
+    path("admin/profit/", guarded(frame.quiet(profit.page)), name="profit"),
     path("admin/profit/trades/", guarded(profit.trades_file), name="trades_file"),
-    path("admin/latency/", guarded(latency.page), name="latency"),
+    path("admin/latency/", guarded(frame.quiet(latency.page)), name="latency"),
     path("admin/positions/reconcile/", guarded(positions.reconcile_now), name="reconcile_now"),
     path("admin/export/<str:name>/", guarded(exports.page), name="export"),
     path("admin/kill-switch/", guarded(kill_switch.page), name="kill_switch"),

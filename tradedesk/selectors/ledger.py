@@ -16,7 +16,7 @@ from tradedesk.models.ids import earlier
 
 COLUMNS = (
     *("id", "account_id", "bot_id", "order_id", "order__position_before", "contract"),
-    *("side", "quantity", "price", "filled_at"),
+    *("side", "quantity", "price", "filled_at", "broker_fill_id"),
 )
 # A transaction that made its fill's id may commit so many seconds after one that made a later id.
 COMMITS_WITHIN_S = 60
@@ -117,13 +117,15 @@ class Ledger:
     newest: UUID | None = None
     _recent: set[UUID] = field(default_factory=set)
     _orders: set[UUID] = field(default_factory=set)
+    _last: Any = None
     _day: tuple[date, datetime] | None = None
     _terms_of: dict[str, Terms | None] = field(default_factory=dict)
 
     def book(self, rows: Sequence[Any]) -> None:
-        """Go on with fills that are newer than all before, in order of time."""
+        """Go on with one or more fills that are newer than all before, in order of time."""
         for row in rows:
-            self._book(*row)
+            self._book(*row[:-1])
+        self._last = rows[-1][-2:]
         self._recent.update(row[0] for row in rows)
         self.newest = max(self._recent, default=None)
         if self.newest:
@@ -137,7 +139,7 @@ class Ledger:
         after = earlier(self.newest, COMMITS_WITHIN_S)
         rows = list(Fill.objects.filter(id__gt=after).order_by(*ORDER).values_list(*COLUMNS))
         fresh = [row for row in rows if row[0] not in self._recent]
-        is_late = bool(fresh) and fresh[0][-1] < self.entries[-1].at
+        is_late = bool(fresh) and fresh[0][-2:] < self._last
         return None if is_late or not self._recent <= {row[0] for row in rows} else fresh
 
     def _book(
