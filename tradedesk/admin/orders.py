@@ -38,10 +38,7 @@ class OrderAdmin(ReadOnly[Order]):
     ordering = ("-id",)
     summary_template = "panel/order.html"
     list_before_template = "panel/unresolved_orders.html"
-    fields = (
-        *("id", "account", "bot", "decision", "entry", "purpose", "price"),
-        *("client_order_id", "broker_order_id", "note"),
-    )
+    fields = ("id",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
         return super().get_queryset(request).select_related("account", "bot", "decision__alert")
@@ -107,7 +104,7 @@ class FillAdmin(ReadOnly[Fill]):
     sortable_by = ()
     ordering = ("-id",)
     summary_template = "panel/fill.html"
-    fields = ("id", "account", "bot", "order", "broker_fill_id", "contract", "side", "quantity", "booked")
+    fields = ("id", "broker_fill_id", "booked")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Fill]:
         return super().get_queryset(request).select_related("account", "bot", "order")

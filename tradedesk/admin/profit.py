@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import islice
 from typing import Any
@@ -11,7 +11,6 @@ from uuid import UUID
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from strategy.rolls import trade_date
 from strategy.sessions import session_start
 from strategy.symbols import root_of
 from tradedesk import wiring
@@ -104,7 +103,7 @@ def profit_of(request: HttpRequest) -> dict[str, Any]:
             (trade, slugs.get(trade.bot_id, "by hand")) for trade in _latest_trades(book.of(**shown.keys))
         ],
         "beside": [] if shown.bot else [_beside(account, book, held, now) for account in _accounts(shown)],
-        "session_from": session_start(now),
+        "session_from": session_start(now).astimezone(UTC),
     }
 
 
@@ -180,8 +179,8 @@ def _accounts(shown: Shown) -> list[Account]:
 
 
 def _beside(account: Account, book: profit.Book, held: Mapping[Bot, Held], now: datetime) -> Beside:
-    today = book.days(account_id=account.pk).get(trade_date(now))
+    today = profit.net(book.of(session_start(now), account_id=account.pk))
     opened = (found.open for bot, found in held.items() if bot.account_id == account.pk and found.open)
     kept = Kept.from_json(account.cash)
-    ours = (today.net if today else Decimal()) + sum(opened, Decimal())
+    ours = today + sum(opened, Decimal())
     return Beside(account, ours, kept.profit, kept.net_liquidation)

@@ -28,6 +28,9 @@ class Book:
     entries: Sequence[Entry] = ()
     totals: Mapping[Key, Total] = field(default_factory=dict)
     lots: Mapping[tuple[UUID, str], tuple[Lot, ...]] = field(default_factory=dict)
+    _days: dict[tuple[UUID | None, UUID | None], dict[date, Total]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     def entry_of(self, fill: Fill) -> Entry | None:
         """Return what a fill brought; None for one that came after the book was read."""
@@ -63,7 +66,13 @@ class Book:
         ]
 
     def days(self, *, account_id: UUID | None = None, bot_id: UUID | None = None) -> dict[date, Total]:
-        """Return the total of each trading day with a fill, the first day first."""
+        """Return the total of each trading day with a fill, the first day first. Reckoned once."""
+        asked = (account_id, bot_id)
+        if asked not in self._days:
+            self._days[asked] = self._totals_of(account_id, bot_id)
+        return self._days[asked]
+
+    def _totals_of(self, account_id: UUID | None, bot_id: UUID | None) -> dict[date, Total]:
         found: dict[date, Total] = {}
         for key, total in self.totals.items():
             if account_id in (None, key.account_id) and bot_id in (None, key.bot_id):
