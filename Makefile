@@ -4,7 +4,7 @@ BLANK := SECRET_KEY=check DESK_LOCAL=true DATABASE_URL=sqlite://:memory: REDIS_U
 UV_COMPILE := $(PY) -m uv pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-header --no-annotate $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench soak lock packages dev-packages
+.PHONY: help run test check bench soak lock audit zappa-settings package deploy rollback packages dev-packages lambda-packages
 
 help:
 	@echo "make run     start the desk on http://127.0.0.1:$${PORT:-8000}; Ctrl-C stops it; state stays in var/"
@@ -12,6 +12,11 @@ help:
 	@echo "make check   format, lint, types, import rules, migrations, system checks, API schema, lock files"
 	@echo "make soak    play SEEDS=20000 more seeded stories of a desk in trouble, or one again: SEED=7"
 	@echo "make bench   benchmarks, JSON on the last line"
+	@echo "make zappa-settings STAGE=demo   write zappa_settings.demo.json with what Terraform made (docs/lambda.md)"
+	@echo "make package STAGE=demo          pack the function for AWS Lambda into var/packages/"
+	@echo "make deploy STAGE=demo           check, pack, release, look; go back when it is not well (docs/releasing.md)"
+	@echo "make rollback STAGE=demo         go back to the code that was released before"
+	@echo "make audit   known vulnerabilities of the lock files, and what is out of date; needs the network"
 	@echo "make lock    write the requirements files anew from pyproject.toml"
 
 packages:
@@ -19,6 +24,9 @@ packages:
 
 dev-packages:
 	@scripts/setup dev
+
+lambda-packages:
+	@scripts/setup lambda
 
 run: packages
 	@exec $(PY) manage.py run_desk --stop-with-parent
@@ -44,9 +52,28 @@ soak: dev-packages
 bench: dev-packages
 	@$(PY) -m tests.bench $(ARGS)
 
+zappa-settings: lambda-packages
+	@.venv-lambda/bin/python scripts/zappa_settings.py $(or $(STAGE),$(error STAGE=demo or STAGE=live)) $(ARGS)
+
+package: lambda-packages
+	@.venv-lambda/bin/python scripts/package.py $(or $(STAGE),$(error STAGE=demo or STAGE=live)) $(ARGS)
+
+deploy: dev-packages
+	@$(PY) scripts/release.py deploy $(or $(STAGE),$(error STAGE=demo or STAGE=live)) $(ARGS)
+
+rollback: dev-packages lambda-packages
+	@$(PY) scripts/release.py rollback $(or $(STAGE),$(error STAGE=demo or STAGE=live)) $(ARGS)
+
+# The list of what is out of date is for reading; the vulnerabilities say how it ends.
+audit: dev-packages
+	@$(PY) -m pip list --outdated
+	@$(PY) scripts/audit.py
+
 # The lock files name no registry: the one that uv is set up with serves them.
 lock: dev-packages
 	$(UV_COMPILE) pyproject.toml -o requirements.txt
 	$(UV_COMPILE) pyproject.toml --group local -c requirements.txt -o requirements-local.txt
 	$(UV_COMPILE) pyproject.toml --group dev -c requirements-local.txt -o requirements-dev.txt
+	$(UV_COMPILE) pyproject.toml --group lambda -c requirements-dev.txt -o requirements-lambda.txt
+	$(UV_COMPILE) pyproject.toml --group server -c requirements-dev.txt -o requirements-server.txt
 	$(PY) scripts/check_locks.py

@@ -1,5 +1,7 @@
 resource "aws_db_instance" "desk" {
-  identifier     = local.desk
+  identifier          = local.desk
+  replicate_source_db = local.follows
+
   engine         = "postgres"
   engine_version = "17"
   instance_class = var.database_instance_class
@@ -9,11 +11,14 @@ resource "aws_db_instance" "desk" {
   allocated_storage     = 20
   max_allocated_storage = 100
   storage_encrypted     = true
+  # A replica in another region names a key of its own.
+  kms_key_id = try(var.pair.key, null)
 
-  db_name             = "desk"
-  username            = "desk"
-  password_wo         = var.database_password
-  password_wo_version = var.secrets_version
+  # A replica has the names and the password of what it follows.
+  db_name             = local.follows == null ? "desk" : null
+  username            = local.follows == null ? "desk" : null
+  password_wo         = local.follows == null ? var.database_password : null
+  password_wo_version = local.follows == null ? var.secrets_version : null
 
   db_subnet_group_name   = aws_db_subnet_group.desk.name
   vpc_security_group_ids = [aws_security_group.database.id]

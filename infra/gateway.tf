@@ -45,6 +45,8 @@ resource "aws_api_gateway_resource" "panel" {
 }
 
 locals {
+  host = "${aws_api_gateway_rest_api.desk.id}.execute-api.${var.region}.amazonaws.com"
+
   # TradingView cannot send headers and a browser has no key: only programs bring one.
   routes = {
     webhook = { resource = aws_api_gateway_resource.webhook.id, method = "POST", key = false }

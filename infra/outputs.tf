@@ -1,4 +1,9 @@
-# For zappa_settings.json.
+# For `make zappa-settings`.
+
+output "region" {
+  description = "aws_region"
+  value       = var.region
+}
 
 output "subnet_ids" {
   description = "vpc_config.SubnetIds"
@@ -20,14 +25,18 @@ output "packages_bucket" {
   value       = aws_s3_bucket.packages.bucket
 }
 
-output "desk_secret_arn" {
-  description = "Secret with SECRET_KEY, DATABASE_URL, REDIS_URL and NOTIFY_URLS"
-  value       = aws_secretsmanager_secret.desk.arn
-}
-
-output "login_secret_arns" {
-  description = "NAME_SECRET_ID for each login"
-  value       = { for name, secret in aws_secretsmanager_secret.login : "${name}_SECRET_ID" => secret.arn }
+output "environment" {
+  description = "aws_environment_variables: where the secrets are, by which names the desk is reached, and by whom"
+  value = merge(
+    {
+      DESK_SECRET_ID            = aws_secretsmanager_secret.desk.arn
+      ALLOWED_HOSTS             = local.host
+      CSRF_TRUSTED_ORIGINS      = "https://${local.host}"
+      PATH_PREFIX               = "/${var.stage}"
+      WEBHOOK_ALLOWED_ADDRESSES = join(",", [for network in local.tradingview_addresses : split("/", network)[0]])
+    },
+    { for name, secret in aws_secretsmanager_secret.login : "${name}_SECRET_ID" => secret.arn },
+  )
 }
 
 output "alarm_topic_arn" {

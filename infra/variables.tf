@@ -44,7 +44,6 @@ variable "name" {
 variable "stage" {
   description = "Second half of every name; the stage in zappa_settings.json."
   type        = string
-  default     = "production"
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9]{1,15}$", var.stage))
@@ -116,6 +115,28 @@ variable "log_retention_days" {
   description = "Days that logs are kept."
   type        = number
   default     = 30
+}
+
+variable "pair" {
+  description = "This region's part in a desk of two (docs/runbooks/region-failover.md); null: one region. `database` and `key`, the key's ARN, are for the one that waits: what its replica follows."
+  type = object({
+    domain   = string
+    zone_id  = string
+    role     = string
+    database = optional(string)
+    key      = optional(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.pair == null ? true : contains(["PRIMARY", "SECONDARY"], var.pair.role)
+    error_message = "The role is PRIMARY or SECONDARY."
+  }
+
+  validation {
+    condition     = try((var.pair.database == null) == (var.pair.key == null), true)
+    error_message = "Name the database to follow and the key together."
+  }
 }
 
 variable "worker_tag" {

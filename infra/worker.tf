@@ -42,6 +42,7 @@ resource "aws_ecs_task_definition" "worker" {
         { name = "METRICS_IN_LOG", value = "true" },
         { name = "DESK_NAME", value = local.desk },
       ],
+      [for pair in var.pair[*] : { name = "DESK_REGION", value = var.region }],
       [for name, secret in aws_secretsmanager_secret.login : { name = "${name}_SECRET_ID", value = secret.arn }],
     )
     secrets = [for name in ["SECRET_KEY", "DATABASE_URL", "REDIS_URL", "NOTIFY_URLS"] :

@@ -11,23 +11,29 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(\[[^]]*\])?==(?P<version>[^\s;\\]+)", re.MULTILINE)
-# The narrower file comes first; the next one has everything that it has, in the same versions.
-LOCKS = {"requirements.txt": [], "requirements-local.txt": ["local"], "requirements-dev.txt": ["dev"]}
+# Groups of each file, and the narrower file whose packages it has too, in the same versions.
+LOCKS = {
+    "requirements.txt": ([], None),
+    "requirements-local.txt": (["local"], "requirements.txt"),
+    "requirements-dev.txt": (["dev"], "requirements-local.txt"),
+    "requirements-lambda.txt": (["lambda"], "requirements.txt"),
+    "requirements-server.txt": (["server"], "requirements.txt"),
+}
 
 
 def main() -> int:
     """Print what is out of step and return 1, or 0 when nothing is."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     problems: list[str] = []
-    narrower: dict[str, str] = {}
-    for name, groups in LOCKS.items():
+    known: dict[str | None, dict[str, str]] = {None: {}}
+    for name, (groups, narrower) in LOCKS.items():
         text = (ROOT / name).read_text()
         pins = {str(canonicalize_name(pin["name"])): str(pin["version"]) for pin in PIN.finditer(text)}
         problems += [f"{name}: {problem}" for problem in unmet(wanted(project, groups), pins)]
-        problems += [f"{name}: {pin} is not as in the narrower file" for pin in missing(narrower, pins)]
+        problems += [f"{name}: {pin} is not as in {narrower}" for pin in missing(known[narrower], pins)]
         if "://" in text or text.count("==") > text.count("--hash=sha256:"):
             problems.append(f"{name}: names an address, or has a pin without a hash")
-        narrower = pins
+        known[name] = pins
     for problem in problems:
         sys.stderr.write(f"{problem}\n")
     if problems:

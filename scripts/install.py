@@ -1,4 +1,4 @@
-"""Brings .venv in step with a lock file: `local` to run the desk, `dev` to work on it."""
+"""Brings .venv in step with a lock file, `local`, `server` or `dev`; or .venv-lambda, for `lambda`."""
 
 import fcntl
 import hashlib
@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-VENV = ROOT / ".venv"
-STAMP = VENV / "installed.json"
+# Zappa packs all of its environment, so that one lies apart.
+VENVS = dict.fromkeys(("local", "server", "dev"), ROOT / ".venv") | {"lambda": ROOT / ".venv-lambda"}
+STAMP = "installed.json"
 # Present while pip works: an environment left half-way is made anew.
-UNFINISHED = VENV / "unfinished"
+UNFINISHED = "unfinished"
 # What each install satisfies: the packages of `dev` include those of `local`.
-COVERS = {"local": ["local"], "dev": ["local", "dev"]}
+COVERS = {"local": ["local"], "dev": ["local", "dev"], "server": ["server"], "lambda": ["lambda"]}
 TELL_EVERY = 10
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -25,11 +26,14 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 def main() -> int:
     """Install what the named lock file asks for, unless it is installed already."""
     if len(sys.argv) != 2 or sys.argv[1] not in COVERS:
-        say("usage: scripts/setup local|dev")
+        say("usage: scripts/setup local|server|dev|lambda")
         return 2
     try:
         with alone():
-            return bring_in_step(sys.argv[1])
+            code = bring_in_step(sys.argv[1])
+            if code == 0 and sys.argv[1] == "dev":
+                provide_chromium()
+            return code
     except KeyboardInterrupt:
         say("Interrupted. The same command goes on from here.")
         return 130
@@ -37,24 +41,23 @@ def main() -> int:
 
 def bring_in_step(which: str) -> int:
     """Make the environment where there is none, install, note what was installed; return an exit code."""
+    venv = VENVS[which]
     if is_current(which):
         return 0
-    if not is_usable():
-        say(f"Making .venv with Python {sys.version.split()[0]}")
+    if not is_usable(venv):
+        say(f"Making {venv.name} with Python {sys.version.split()[0]}")
         base = getattr(sys, "_base_executable", sys.executable)
-        if subprocess.run([base, "-m", "venv", "--clear", VENV], check=False).returncode:
-            say(f"{base} could not make a virtual environment in {VENV}.")
+        if subprocess.run([base, "-m", "venv", "--clear", venv], check=False).returncode:
+            say(f"{base} could not make a virtual environment in {venv}.")
             return 1
-    UNFINISHED.touch()
-    STAMP.unlink(missing_ok=True)
-    if not install(lock_file(which)):
+    (venv / UNFINISHED).touch()
+    (venv / STAMP).unlink(missing_ok=True)
+    if not install(lock_file(which), venv):
         return 1
-    UNFINISHED.unlink()
-    unsaved = STAMP.with_suffix(".new")
+    (venv / UNFINISHED).unlink()
+    unsaved = venv / f"{STAMP}.new"
     unsaved.write_text(json.dumps({name: digest(name) for name in COVERS[which]}))
-    unsaved.replace(STAMP)
-    if which == "dev":
-        provide_chromium()
+    unsaved.replace(venv / STAMP)
     return 0
 
 
@@ -73,25 +76,26 @@ def provide_chromium() -> None:
 
 def is_current(which: str) -> bool:
     """Tell whether the lock file as it is now was installed here to the end."""
-    if not is_usable():
+    venv = VENVS[which]
+    if not is_usable(venv):
         return False
     try:
-        installed = json.loads(STAMP.read_text())
+        installed = json.loads((venv / STAMP).read_text())
     except (FileNotFoundError, json.JSONDecodeError):
         return False
     return bool(installed.get(which) == digest(which))
 
 
-def is_usable() -> bool:
-    """Tell whether .venv has a Python that runs, with pip, and no install was broken off in it."""
-    if UNFINISHED.exists() or not (VENV / "bin" / "python").exists():
+def is_usable(venv: Path) -> bool:
+    """Tell whether an environment has this Python, with pip, and no install was broken off in it."""
+    if (venv / UNFINISHED).exists() or not (venv / "bin" / "python").exists():
         return False
     try:
         asked = subprocess.run(
             [
-                VENV / "bin" / "python",
+                venv / "bin" / "python",
                 "-c",
-                "import importlib.util as u; print(u.find_spec('pip') is not None)",
+                "import sys, importlib.util as u; print(u.find_spec('pip') and sys.version_info[:2])",
             ],
             capture_output=True,
             text=True,
@@ -99,14 +103,14 @@ def is_usable() -> bool:
         )
     except OSError:
         return False
-    return asked.stdout.strip() == "True"
+    return asked.stdout.strip() == str(sys.version_info[:2])
 
 
-def install(lock: Path) -> bool:
+def install(lock: Path, venv: Path) -> bool:
     """Install a lock file with pip, as the user has configured it, and tell how far it is."""
     total = sum(line[:1].isalnum() for line in lock.read_text().splitlines())
     say(f"Installing {total} packages from {lock.name}")
-    command = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--no-deps", "--require-hashes"]
+    command = [str(venv / "bin" / "python"), "-m", "pip", "install", "--no-deps", "--require-hashes"]
     command += ["--no-input", "--disable-pip-version-check", "--progress-bar", "off", "-r", str(lock)]
     pip = subprocess.Popen(
         command,
@@ -134,7 +138,7 @@ def followed(pip: subprocess.Popen[str], total: int) -> Iterator[str]:
             if count % TELL_EVERY == 0:
                 say(f"  {count} of {total} fetched")
         elif line.startswith("Installing collected packages"):
-            say("  writing them into .venv")
+            say("  writing them")
 
 
 @contextmanager

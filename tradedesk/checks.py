@@ -2,6 +2,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
+from django.db import connection
 
 from broker.base import BrokerRefused
 from tradedesk.models import Environment
@@ -15,6 +16,16 @@ def secret_key_is_set(**_: Any) -> list[CheckMessage]:
         return []
     return [
         Error("SECRET_KEY is not set.", hint="Set it in the environment or in .env.", id="tradedesk.E001")
+    ]
+
+
+@register(Tags.security)
+def two_regions_share_a_server(**_: Any) -> list[CheckMessage]:
+    """Refuse a region with a file for a database: nobody else could see its lease."""
+    if not settings.DESK_REGION or connection.vendor == "postgresql":
+        return []
+    return [
+        Error("DESK_REGION is set without PostgreSQL.", hint="Unset it: one region.", id="tradedesk.E003")
     ]
 
 

@@ -1,17 +1,16 @@
 import re
-from functools import cache
 
 from prometheus_client import Counter, Histogram, Summary
 from prometheus_client.core import GaugeMetricFamily
 
-from tradedesk.metrics import Metric, Unit
+from tradedesk.metrics import EVENTS, Metric, Unit
 
 SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60)
 
 
 def write(metric: Metric, value: float, label: str) -> None:
     """Add a value to what this process tells Prometheus: times in seconds, shares from 0 to 1."""
-    family = _family(metric)
+    family = FAMILIES[metric]
     child = family.labels(label) if metric.split else family
     match child:
         case Counter():
@@ -27,7 +26,6 @@ def gauge(metric: Metric, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(_name(metric), metric.meaning, value)
 
 
-@cache
 def _family(metric: Metric) -> Counter | Histogram | Summary:
     labels = [metric.split.lower()] if metric.split else []
     match metric.unit:
@@ -41,3 +39,6 @@ def _family(metric: Metric) -> Counter | Histogram | Summary:
 
 def _name(metric: Metric) -> str:
     return "tradedesk" + re.sub(r"([A-Z])", r"_\1", metric.name).lower().removesuffix("_rate")
+
+
+FAMILIES = {metric: _family(metric) for metric in EVENTS}

@@ -1,8 +1,10 @@
+import os
+from collections import ChainMap
 from pathlib import Path
 
 import environ
 
-from tradedesk import desk_file, logs
+from tradedesk import aws_secrets, desk_file, logs
 from tradedesk.theme import UNFOLD  # noqa: F401 - Unfold looks for it here
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -10,6 +12,10 @@ VERSION = "0.1.0"
 
 env = environ.Env()
 environ.Env.read_env(BASE_DIR / ".env")
+DESK_SECRET_ID = env.str("DESK_SECRET_ID", default="")
+if DESK_SECRET_ID:
+    # Not into the environment, which whatever this process starts would see.
+    env.ENVIRON = ChainMap(os.environ, dict(aws_secrets.read(DESK_SECRET_ID)))
 VAR_DIR = Path(env.str("DESK_VAR", default=str(BASE_DIR / "var"))).resolve()
 DESK = desk_file.read(VAR_DIR / "desk.json")
 
@@ -22,6 +28,8 @@ if not SECRET_KEY and LOCAL and (VAR_DIR / "secret_key").exists():
     SECRET_KEY = (VAR_DIR / "secret_key").read_text().strip()
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+PATH_PREFIX = env.str("PATH_PREFIX", default="")
+FORCE_SCRIPT_NAME = PATH_PREFIX or None
 
 INSTALLED_APPS = [
     "tradedesk.apps.ThemeConfig",
@@ -84,6 +92,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
 else:
+    if DESK_SECRET_ID:
+        DATABASES["default"]["ENGINE"] = "tradedesk.stores.postgres"
     DATABASES["default"].setdefault("OPTIONS", {})
     DATABASES["default"]["OPTIONS"] |= {
         "connect_timeout": 2,
@@ -113,7 +123,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-LOGIN_URL, LOGIN_REDIRECT_URL = "/admin/login/", "/admin/"
+LOGIN_URL, LOGIN_REDIRECT_URL = "admin:login", "admin:index"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not LOCAL
 SECURE_PROXY_SSL_HEADER = (
@@ -125,8 +135,12 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
-STATIC_URL = "/static/"
+STATIC_URL = f"{PATH_PREFIX}/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "tradedesk.files.PanelFiles"},
+}
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -232,6 +246,8 @@ WEBHOOK_RATE_PER_MINUTE = env.int("WEBHOOK_RATE_PER_MINUTE", default=120)
 WEBHOOK_ANSWER_WITHIN_S = 2.5
 MAX_ALERT_AGE_S = env.int("MAX_ALERT_AGE_S", default=60)
 EVENT_WINDOW_H = env.int("EVENT_WINDOW_H", default=24)
+# The name of this region, where a desk runs in two: the one that holds the lease sends orders.
+DESK_REGION = env.str("DESK_REGION", default="")
 KEEP_HISTORY_DAYS = env.int("KEEP_HISTORY_DAYS", default=0)
 
 # Addresses as apprise writes them, secrets in them. Separated by spaces: a comma may stand in one.

@@ -3,7 +3,6 @@ from contextlib import suppress
 from functools import wraps
 
 import structlog
-from celery import shared_task
 from django.conf import settings
 from django.db import DatabaseError
 
@@ -29,6 +28,7 @@ from tradedesk.services import (
     versions,
 )
 from tradedesk.services.flat_by import flat_by as bring_flat_by
+from tradedesk.stores import lease
 from tradedesk.stores.task_locks import only_one
 
 log = structlog.get_logger(__name__)
@@ -37,13 +37,16 @@ log = structlog.get_logger(__name__)
 def _reporting(task: Callable[[], None]) -> Callable[[], None]:
     """Let a task run once at a time, and write down how it ended and what its process runs.
 
-    A second scheduler, or a message that comes again, finds it running and does nothing.
+    A second scheduler, or a message that comes again, finds it running and does nothing. So does a region
+    that waits for the lease; the one that holds it renews it here.
     """
 
     @wraps(task)
     def run() -> None:
         with only_one(task.__name__) as is_ours:
-            if is_ours:
+            if is_ours and not lease.renew():
+                log.info("task.region_waits", task=task.__name__)
+            elif is_ours:
                 _run(task)
             else:
                 log.info("task.runs_elsewhere", task=task.__name__)
@@ -62,7 +65,6 @@ def _run(task: Callable[[], None]) -> None:
     versions.sign("worker", versions.signature(), wiring.STARTED_AT, wiring.desk().now())
 
 
-@shared_task
 @_reporting
 def go_on_flattening() -> None:
     """Go on with what is to be flat and is not yet."""
@@ -71,7 +73,6 @@ def go_on_flattening() -> None:
         log.warning("flatten.still_open", scopes=still_open)
 
 
-@shared_task
 @_reporting
 def recover() -> None:
     """Settle orders without an end and alerts without a decision, asking once."""
@@ -80,7 +81,6 @@ def recover() -> None:
         log.info("recover.done", looked_at=len(found.rows), still_open=found.open_count)
 
 
-@shared_task
 @_reporting
 def reconcile() -> None:
     """Compare every enabled account with its broker."""
@@ -89,7 +89,6 @@ def reconcile() -> None:
         log.warning("reconcile.not_clean", differences=len(found.differences), unread=list(found.unread))
 
 
-@shared_task
 @_reporting
 def send_notices() -> None:
     """Write down what happened since the last time that people are told of, and send what is due."""
@@ -98,7 +97,6 @@ def send_notices() -> None:
     sending.send_notices(desk, channels.channels_of(settings.NOTIFY_URLS))
 
 
-@shared_task
 @_reporting
 def flat_by() -> None:
     """Bring the accounts flat whose flat-by time comes, and look that they are."""
@@ -107,7 +105,6 @@ def flat_by() -> None:
         log.warning("flat_by.not_flat", accounts=not_flat)
 
 
-@shared_task
 @_reporting
 def watch_rolls() -> None:
     """Look for positions in months that are to be left, and close what its last date has passed for."""
@@ -116,7 +113,6 @@ def watch_rolls() -> None:
         log.warning("watch_rolls.not_closed", bots=not_closed)
 
 
-@shared_task
 @_reporting
 def renew_tokens() -> None:
     """Renew the token of each broker login that ends soon, though nobody trades."""
@@ -125,7 +121,6 @@ def renew_tokens() -> None:
         log.warning("renew_tokens.not_renewed", accounts=ending)
 
 
-@shared_task
 @_reporting
 def refresh_costs() -> None:
     """Read what trading costs: fees and margin of each instrument in use."""
@@ -134,7 +129,6 @@ def refresh_costs() -> None:
         log.warning("refresh_costs.unread", count=unread)
 
 
-@shared_task
 @_reporting
 def read_walls() -> None:
     """Read what the brokers themselves enforce, for the day on which the desk is dead."""
@@ -143,21 +137,18 @@ def read_walls() -> None:
         log.warning("read_walls.unread", accounts=unread)
 
 
-@shared_task
 @_reporting
 def watch_calendar() -> None:
     """Remind people of a calendar that nobody has confirmed far enough ahead."""
     calendars.remind(wiring.desk().now())
 
 
-@shared_task
 @_reporting
 def watch_alerts() -> None:
     """Look whether the heartbeats of the alerts still come, and remind people of alerts that end."""
     alert_stream.watch(wiring.desk().now())
 
 
-@shared_task
 @_reporting
 def prune() -> None:
     """Delete history that is older than it is to be kept; nothing unless that was set."""
@@ -167,14 +158,12 @@ def prune() -> None:
         log.info("prune.done", **gone)
 
 
-@shared_task
 @_reporting
 def write_statements() -> None:
     """Write down for each account what the trading day came to that ended last, compared with the broker."""
     statement.write_statements(wiring.desk())
 
 
-@shared_task
 def measure() -> None:
     """Record the desk's gauges, also while Redis or the database is away: that is one of them."""
     for metric, value in measuring.figures(wiring.desk().now()).items():

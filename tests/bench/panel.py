@@ -21,7 +21,8 @@ MOST_PAGE_MS, MOST_POLL_MS = 150, 5
 
 # An id of version 7 of a moment, as the desk makes them, with a running number for its random part.
 ID = """(lpad(to_hex((extract(epoch FROM {at}) * 1000)::bigint), 12, '0')
- || '7' || lpad(to_hex(n % 4096), 3, '0') || '8' || lpad(to_hex({kind}), 3, '0') || lpad(to_hex(n), 12, '0'))::uuid"""
+ || '7' || lpad(to_hex(n % 4096), 3, '0') || '8' || lpad(to_hex({kind}), 3, '0')
+ || lpad(to_hex(n), 12, '0'))::uuid"""
 
 
 def main() -> None:

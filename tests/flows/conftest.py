@@ -4,7 +4,7 @@ import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache
 from itertools import count
@@ -46,6 +46,7 @@ def open_desk(template: tuple[str, dict[str, Any]], tmp_path_factory: pytest.Tem
         servers: int = 1,
         workers: int = 1,
         threads: int = 8,
+        web_command: Sequence[str] = (),
         on_sqlite: bool = False,
         redis_url: str = "",
         own_database: Postgres | None = None,
@@ -83,10 +84,18 @@ def open_desk(template: tuple[str, dict[str, Any]], tmp_path_factory: pytest.Tem
             )
             for number in range(servers):
                 said = var / f"web-{number}.log"
-                web = Web(embedded.free_port(), desk.environ, said, workers=workers, threads=threads)
+                web = Web(
+                    embedded.free_port(),
+                    desk.environ,
+                    said,
+                    workers=workers,
+                    threads=threads,
+                    command=web_command,
+                )
                 desk.webs.append(web)
             stack.callback(desk.stop)
-            desk.wait_until_trading()
+            if desk.webs:
+                desk.wait_until_trading()
             yield desk
 
     return open_one

@@ -144,9 +144,9 @@ class Desk:
             method, path, body, headers={"Authorization": f"Token {self.secrets['api_token']}"}, web=0
         )
 
-    def ask(self, path: str) -> Answer:
+    def ask(self, path: str, *, web: int = 0) -> Answer:
         """Get a page that needs no login."""
-        return self._call("GET", path, None, web=0)
+        return self._call("GET", path, None, web=web)
 
     def stop(self) -> None:
         """End the web servers, and the shell if there is one."""

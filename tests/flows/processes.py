@@ -20,6 +20,7 @@ class Web:
     """A granian server with some workers, in a process group of its own; its output goes to `said`.
 
     It runs the code in `root`.
+    `command` is the command to use in place of the usual one; only its port is changed.
     """
 
     def __init__(
@@ -31,13 +32,14 @@ class Web:
         workers: int = 1,
         threads: int = 8,
         root: Path = ROOT,
+        command: Sequence[str] = (),
     ) -> None:
         self.port = port
         self.said = said
         self._root = root
         self._workers = workers
         self._environ = {**os.environ, **environ}
-        self._command = [
+        self._command = _with_port(command, port) or [
             *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"),
             *("--port", str(port), "--workers", str(workers), "--blocking-threads", str(threads)),
             *("--no-ws", "--http", "1", "--no-access-log", "tradedesk.wsgi:application"),
@@ -91,6 +93,13 @@ class Web:
 
     def _starts(self) -> int:
         return self.text().count("Started worker-") if self.said.exists() else 0
+
+
+def _with_port(command: Sequence[str], port: int) -> list[str]:
+    return [
+        str(port) if before == "--port" else word
+        for before, word in zip(["", *command], command, strict=False)
+    ]
 
 
 class Program:

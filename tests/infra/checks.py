@@ -6,9 +6,9 @@ from lark.exceptions import LarkError
 
 from tests.infra import references, schema
 from tests.infra.files import parse
-from tests.infra.rules import gateway, network, rights, stores, watching
+from tests.infra.rules import gateway, network, regions, rights, stores, watching
 
-CHECKS = (schema, references, network, stores, rights, gateway, watching)
+CHECKS = (schema, references, network, stores, rights, gateway, watching, regions)
 
 
 def findings(texts: Mapping[str, str]) -> list[str]:

@@ -28,7 +28,8 @@ def test_example_sets_known_variables_and_no_secret() -> None:
 
     assert example <= variables.keys()
     assert {name for name, body in variables.items() if "default" not in body} == {*SECRET, *example} - {
-        "logins"
+        "logins",
+        "redis_node_type",
     }
 
 
@@ -37,5 +38,5 @@ def test_page_names_outputs_that_exist() -> None:
         r"^\| `[^|]*\| `(\w+)` \|$", (INFRA.parent / "docs" / "aws.md").read_text(), re.MULTILINE
     )
 
-    assert len(table) == 8
+    assert len(table) == 9
     assert set(table) <= parse(read()).outputs.keys()

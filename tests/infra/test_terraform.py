@@ -1,3 +1,4 @@
+import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,12 +11,20 @@ from tests.infra.terraform import Outcome, Terraform, planned
 
 UNFORMATTED = Fault("logs.tf", 'worker" {\n  name ', 'worker" {\n     name ', "")
 PLAN = ("plan", "-json", "-input=false")
-CHOICES = ("-var", "nat=instance", "-var", "worker_tag=1")
+PAIR = {
+    "domain": "desk.example.com",
+    "zone_id": "Z0123456789ABCDEFGHIJ",
+    "role": "SECONDARY",
+    "database": "arn:aws:rds:us-west-2:123456789012:db:tradedesk-production",
+    "key": "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000",
+}
+CHOICES = ("-var", "nat=instance", "-var", "worker_tag=1", "-var", f"pair={json.dumps(PAIR)}")
 NAT_GATEWAY = {"aws_nat_gateway.desk[0]", "aws_route.gateway[0]"}
 CHOSEN = (
     "aws_ecr_repository.worker[0]",
     "aws_ecs_service.worker[0]",
     "aws_instance.nat[0]",
+    "aws_route53_record.desk[0]",
     "aws_route.instance[0]",
 )
 

@@ -37,6 +37,7 @@ def test_halt_button_halts_before_its_dialog_shows_and_offers_to_go_further(
     assert mode() == TradingMode.HALTED
     expect(dialog).to_contain_text("Sends market orders: sell 2 MESZ6 (mes-paper). Then checks for zero.")
     expect(dialog.get_by_role("button", name="Keep halted")).to_be_focused()
+    assert findings_of(page, "#dialog") == []
     dialog.get_by_label("Let exits through").check()
     dialog.get_by_role("button", name="Let exits through").click()
     expect(page.locator(".banner")).to_contain_text("entries are blocked, exits go through")
@@ -90,6 +91,19 @@ def test_own_parts_are_accessible(scheme: Scheme, visitor: Visitor, bot: Bot) ->
     for path in [*PAGES, url_of(bot.decisions.get().alert)]:
         page.goto(path)
         assert findings_of(page, "#live, .summary, .desk-bar, .topbar, #banner") == [], path
+
+
+def test_what_an_alert_says_never_runs(visitor: Visitor, bot: Bot) -> None:
+    hostile = '"><img src=x onerror="window.ran=1"><p x-data x-init="window.ran=1" hx-get="/halt/">'
+    alert = make_alert(
+        bot.strategy, "SHORT_ENTRY", body=hostile, symbol=hostile[:32], exchange="{{window.ran=1}}"
+    )
+    page = visitor.open("/admin/")
+
+    for path in ("/admin/", "/admin/tradedesk/alert/", url_of(alert)):
+        page.goto(path)
+        assert page.evaluate("window.ran") is None, path
+        assert page.locator("[x-init*=ran], [onerror]").count() == 0, path
 
 
 def test_docs_of_the_api_keep_to_the_policy_too(visitor: Visitor) -> None:

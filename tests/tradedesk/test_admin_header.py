@@ -7,6 +7,7 @@ from tests.builders import make_account
 from tests.fakes import START
 from tradedesk.admin.cells import url_of
 from tradedesk.models import Bot, Cause, Environment, Strategy, TradingMode, TradingState
+from tradedesk.services import versions
 
 HALT = '<button class="halt" name="act" value="halt">'
 
@@ -34,12 +35,14 @@ def kinds_of_page(rows: list[Model]) -> list[str]:
     ]
 
 
-def test_every_kind_of_page_has_clock_state_and_halt_button(panel: Client, rows: list[Model]) -> None:
+def test_every_kind_of_page_has_clock_state_halt_button_and_release(panel: Client, rows: list[Model]) -> None:
+    release = versions.release()
     for path in kinds_of_page(rows):
         html = panel.get(path).content.decode()
         assert HALT in html, path
         assert "15:00:00 <small>UTC</small>" in html, path
         assert "Trading on" in html, path
+        assert f"TradeDesk {release.version} · code {release.code} · schema {release.schema} · " in html, path
         assert 'role="alert"' not in html, path
 
 

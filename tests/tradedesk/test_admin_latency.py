@@ -12,7 +12,7 @@ DAY = 60 * 24
 
 
 def trade(bot: Bot, minute: float, fill_ms: int) -> Alert:
-    """Book an alert whose bar closed two seconds before, and whose order filled after so many milliseconds."""
+    """Book an alert whose bar closed two seconds before, and whose order filled after so many ms."""
     received = at(minute)
     alert = make_alert(bot.strategy, fired_at=received, effective_at=received - timedelta(seconds=2))
     decision = make_decision(alert, bot)

@@ -1,6 +1,8 @@
 from datetime import datetime
 from decimal import Decimal
 
+import pytest
+from django.db import OperationalError
 from django.test import Client
 
 from strategy.machine import memory_of
@@ -20,6 +22,7 @@ from tests.builders import (
 from tests.fakes import START, FakeClock
 from tests.tradedesk.page_costs import cost_of
 from tradedesk.models import Account, Bot, Instrument, OrderSide, Reason
+from tradedesk.selectors import profit
 
 BLUE = Event("1", Indicator.TREND, Color.BLUE, START, START)
 DOWN = Event("2", Indicator.DI, Cross.DOWN, at(5), at(5))
@@ -99,7 +102,7 @@ def test_page_costs_the_same_with_many_rows(panel: Client) -> None:
             make_order(bot, decision=make_decision(alert, bot, reason=Reason.TREND_BLUE))
             make_incident(bot, subject=f"{minute}")
 
-    assert cost_of(panel, "/admin/", trade_on) == 28
+    assert cost_of(panel, "/admin/", trade_on) == 18
 
 
 def test_person_without_rights_sees_the_state_only(viewer: Client) -> None:
@@ -116,7 +119,7 @@ def test_person_without_rights_sees_the_state_only(viewer: Client) -> None:
 def test_tiles_show_result_equity_and_what_is_open(panel: Client, clock: FakeClock) -> None:
     bot = make_bot()
     Instrument.objects.filter(root="MES").update(fee=Decimal("0.85"))
-    Account.objects.update(cash={"net_liquidation": "50060.00"}, cash_read_at=clock.now())
+    Account.objects.update(cash={"net_liquidation": "50060.00", "profit": "60"}, cash_read_at=clock.now())
     _fill(bot, OrderSide.BUY, "6800", at(-60 * 24 * 3))
     _fill(bot, OrderSide.SELL, "6810", at(1))
     _fill(bot, OrderSide.BUY, "6812", at(2))
@@ -127,11 +130,12 @@ def test_tiles_show_result_equity_and_what_is_open(panel: Client, clock: FakeClo
 
     # Ten points at 5 dollars less two fees, and 2.25 points that are open.
     assert '<strong class="gain">▴ +$59.55</strong>' in html
-    assert "+0.12% · realised $48.30" in html
+    assert "+0.12% · realised $48.30 · the broker says $60.00" in html
     assert "<strong>$50,060.00</strong>" in html
     assert "by the broker, 15:00:00 UTC" in html
     assert '<strong class="gain">▴ +$11.25</strong>' in html
     assert "last 6,814.25" in html
+    assert "1 position · at closes since 15:00:00 UTC" in html
 
 
 def test_equity_that_was_read_long_ago_is_not_shown(panel: Client) -> None:
@@ -151,6 +155,8 @@ def test_page_is_about_the_account_bot_and_day_of_its_address(panel: Client) -> 
     _fill(bot, OrderSide.SELL, "6810", at(1))
     _fill(other, OrderSide.BUY, "6800", at(-60 * 24 * 3))
     _fill(other, OrderSide.SELL, "6780", at(-60 * 24 * 3 + 1))
+    make_alert(bot.strategy, close=Decimal(6900))
+    set_held(other, 1, average_price="6800")
 
     totals = {
         query: panel.get(f"/admin/{query}").context["result"].total
@@ -158,11 +164,11 @@ def test_page_is_about_the_account_bot_and_day_of_its_address(panel: Client) -> 
     }
 
     assert totals == {
-        "": 50,
-        "?account=second": 0,
+        "": 550,
+        "?account=second": 500,
         "?bot=mes-paper": 50,
         "?day=2026-11-20": -100,
-        "?bot=nonsense&day=x": 50,
+        "?bot=nonsense&day=x": 550,
     }
 
 
@@ -172,6 +178,21 @@ def test_positions_are_said_to_differ_while_an_incident_says_so(panel: Client) -
     assert "all equal to the broker" in page(panel)
     make_incident(bot)
     assert "not all equal to the broker" in page(panel)
+
+
+def test_card_that_cannot_be_read_fails_alone(panel: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_bot()
+
+    def fail() -> profit.Book:
+        raise OperationalError("canceling statement due to statement timeout")
+
+    monkeypatch.setattr(profit, "book", fail)
+    html = page(panel)
+
+    assert "<h2>Equity</h2>" in html
+    assert "This could not be read from the database, 15:00:00 UTC." in html
+    assert "Bots and positions" in html
+    assert "statement timeout" not in html
 
 
 def test_poll_answers_nothing_until_something_changes(panel: Client) -> None:

@@ -104,9 +104,7 @@ def test_comparison_that_is_old_is_not_shown_as_present(panel: Client, clock: Fa
     assert '<td data-label="Broker" class="num stale">–</td>' in page(panel)
 
 
-def test_operator_compares_now_and_reads_what_was_found(
-    operator_browser: Client, broker: FakeBroker
-) -> None:
+def test_operator_compares_now_and_reads_what_was_found(operator_browser: Client, broker: FakeBroker) -> None:
     set_held(make_bot(), 1, contract="MESZ6")
 
     told = operator_browser.post(CHECK, {"account": "paper"}, headers={"HX-Request": "true"})

@@ -87,8 +87,8 @@ def test_reversal_is_a_trade_of_what_it_closed_with_the_fees_of_both_sides(desk:
 
     (trade,) = trades(profit.book().entries)
 
-    assert (trade.quantity, trade.entry_price, trade.exit_price) == (-2, 6803, 6798)
-    assert (trade.gross, trade.fees, trade.net) == (50, Decimal("3.40"), Decimal("46.60"))
+    assert (trade.quantity, trade.entry_price, trade.exit_price) == (-2, Decimal(6803), Decimal(6798))
+    assert (trade.gross, trade.fees, trade.net) == (Decimal(50), Decimal("3.40"), Decimal("46.60"))
 
 
 def test_bars_share_one_scale_around_the_middle(desk: object) -> None:

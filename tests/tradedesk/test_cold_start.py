@@ -31,6 +31,7 @@ def test_alert_loads_neither_panel_nor_api_nor_what_only_a_worker_needs(loaded: 
         "tradedesk.admin",
         "unfold.sites",
         "tradedesk.api.urls",
+        "drf_spectacular.plumbing",
         "celery",
         "boto3",
         "apprise",

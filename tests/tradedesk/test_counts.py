@@ -24,6 +24,7 @@ from tests.posting import Teller
 from tests.telling import BLUE, DOWN, RED, UP
 from tradedesk import wiring
 from tradedesk.models import Strategy
+from tradedesk.services import leasing
 from tradedesk.services.desk import Desk
 
 WRITES = ("INSERT INTO", 'UPDATE "', "DELETE FROM")
@@ -195,6 +196,18 @@ def test_rate_limit_that_is_off_saves_its_round_trip(tell: Teller, costs: Costs,
         tell(RED, 20)
 
     assert costs.redis_round_trips == REDIS_ROUND_TRIPS - 1
+
+
+def test_lease_of_a_region_rides_in_the_claim(
+    tell: Teller, costs: Costs, desk: Desk, settings: Settings
+) -> None:
+    settings.DESK_REGION = "us-east-1"
+    leasing.take(desk, reason="test", by="ada")
+
+    with costs:
+        tell(RED, 20)
+
+    assert (costs.statements, costs.commits, costs.redis_round_trips) == (4, COMMITS, REDIS_ROUND_TRIPS)
 
 
 def test_second_bot_of_a_strategy_costs_its_own_part_only(tell: Teller, costs: Costs) -> None:

@@ -2,16 +2,14 @@
 
 import json
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
 
 import pytest
 
 from broker.base import BrokerNotReached, BrokerRefused
 from broker.tradovate.credentials import Credentials
 from tests import embedded
+from tests.secrets_manager import SecretsManager, secrets_manager
 from tradedesk.settings import VERSION
 from tradedesk.stores import credentials
 
@@ -26,50 +24,13 @@ LOGIN = {
 WANTED = Credentials("ada", "pass-word-1", "Desk", VERSION, "desk-1", 42, "api-secret-1")
 
 
-class Aws(HTTPServer):
-    """Gives out one secret, or an error."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.asked: list[str] = []
-        self.answer: tuple[int, dict[str, Any]] = (200, {"SecretString": json.dumps(LOGIN)})
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Aws
-
-    def do_POST(self) -> None:
-        question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.asked.append(question["SecretId"])
-        status, content = self.server.answer
-        body = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretsManager]:
     credentials._secret.cache_clear()
-    with Aws() as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        environment = {
-            "AWS_ENDPOINT_URL_SECRETS_MANAGER": f"http://127.0.0.1:{server.server_port}",
-            "AWS_ACCESS_KEY_ID": "none",
-            "AWS_SECRET_ACCESS_KEY": "none",
-            "AWS_DEFAULT_REGION": "eu-west-1",
-            "DEMO_SECRET_ID": "desk/demo",
-        }
-        for name, value in environment.items():
+    with secrets_manager(LOGIN) as server:
+        for name, value in {**server.environ, "DEMO_SECRET_ID": "desk/demo"}.items():
             monkeypatch.setenv(name, value)
         yield server
-        server.shutdown()
-        thread.join()
     credentials._secret.cache_clear()
 
 
@@ -96,19 +57,19 @@ def test_key_that_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
         credentials.named("DEMO")
 
 
-def test_login_comes_from_secrets_manager_once_in_a_process(aws: Aws) -> None:
+def test_login_comes_from_secrets_manager_once_in_a_process(aws: SecretsManager) -> None:
     assert credentials.named("DEMO") == credentials.named("DEMO") == WANTED
 
     assert aws.asked == ["desk/demo"]
 
 
-def test_number_in_the_secret_may_be_one_in_json(aws: Aws) -> None:
+def test_number_in_the_secret_may_be_one_in_json(aws: SecretsManager) -> None:
     aws.answer = (200, {"SecretString": json.dumps({**LOGIN, "cid": 42})})
 
     assert credentials.named("DEMO") == WANTED
 
 
-def test_key_missing_in_the_secret_is_named_and_nothing_of_it_shown(aws: Aws) -> None:
+def test_key_missing_in_the_secret_is_named_and_nothing_of_it_shown(aws: SecretsManager) -> None:
     aws.answer = (200, {"SecretString": json.dumps({**LOGIN, "device_id": ""})})
 
     with pytest.raises(BrokerRefused) as caught:
@@ -118,14 +79,14 @@ def test_key_missing_in_the_secret_is_named_and_nothing_of_it_shown(aws: Aws) ->
 
 
 @pytest.mark.parametrize("text", ["", "pass-word-1", '["pass-word-1"]'])
-def test_secret_that_is_no_object_is_refused_without_showing_it(aws: Aws, text: str) -> None:
+def test_secret_that_is_no_object_is_refused_without_showing_it(aws: SecretsManager, text: str) -> None:
     aws.answer = (200, {"SecretString": text})
 
     with pytest.raises(BrokerRefused, match=r"the secret desk/demo is not a JSON object$"):
         credentials.named("DEMO")
 
 
-def test_secret_that_aws_refuses_is_refused_and_asked_for_again(aws: Aws) -> None:
+def test_secret_that_aws_refuses_is_refused_and_asked_for_again(aws: SecretsManager) -> None:
     aws.answer = (400, {"__type": "ResourceNotFoundException", "Message": "no"})
     with pytest.raises(BrokerRefused, match="AWS refused the secret desk/demo: ResourceNotFoundException"):
         credentials.named("DEMO")
@@ -134,7 +95,9 @@ def test_secret_that_aws_refuses_is_refused_and_asked_for_again(aws: Aws) -> Non
     assert credentials.named("DEMO") == WANTED
 
 
-def test_aws_that_does_not_answer_is_not_reached(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_aws_that_does_not_answer_is_not_reached(
+    aws: SecretsManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
     address = f"http://127.0.0.1:{embedded.free_port()}"
     monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", address)
 
@@ -142,7 +105,7 @@ def test_aws_that_does_not_answer_is_not_reached(aws: Aws, monkeypatch: pytest.M
         credentials.named("DEMO")
 
 
-def test_missing_boto3_is_said_plainly(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_boto3_is_said_plainly(aws: SecretsManager, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "boto3", None)
 
     with pytest.raises(BrokerRefused, match="install boto3"):

@@ -98,6 +98,21 @@ def test_flatten_is_stored_before_the_broker_is_asked(desk: Desk, bot: Bot, brok
     assert status().mode is ACTIVE
 
 
+def test_reads_of_zero_count_only_in_a_row(
+    desk: Desk, bot: Bot, broker: FakeBroker, clock: FakeClock
+) -> None:
+    def fill_late() -> None:
+        clock.during_sleep = None
+        broker.hold("MESZ6", 1)
+
+    clock.during_sleep = fill_late
+
+    assert ask(desk).flat
+
+    # Zero, one that is closed, zero, zero.
+    assert (broker.calls["working_orders"], broker.held()) == (4, 0)
+
+
 def test_flatten_that_is_not_flat_goes_on_in_the_background(
     begun: Desk, broker: FakeBroker, bot: Bot, clock: FakeClock
 ) -> None:

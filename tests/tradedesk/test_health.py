@@ -1,3 +1,5 @@
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,8 +29,9 @@ from tests.builders import (
     set_held,
 )
 from tests.fakes import FakeBroker, FakeClock, FakeLinks
+from tradedesk import migrations
 from tradedesk.models import Strategy, TradingMode, TradingState
-from tradedesk.services import readiness
+from tradedesk.services import versions
 
 pytestmark = pytest.mark.usefixtures("desk")
 
@@ -44,6 +47,11 @@ def failing(client: Client) -> dict[str, str]:
     return failing
 
 
+def newest_migration() -> str:
+    """Return the name of the last file among the migrations."""
+    return max(file.stem for file in (Path(migrations.__file__).parent).glob("0*.py"))
+
+
 def test_process_that_lives_asks_nobody(
     client: Client, django_assert_num_queries: DjangoAssertNumQueries, broker: FakeBroker
 ) -> None:
@@ -54,7 +62,7 @@ def test_process_that_lives_asks_nobody(
     assert not broker.calls
 
 
-def test_desk_in_order_is_ready(client: Client) -> None:
+def test_desk_in_order_is_ready(client: Client, settings: Settings) -> None:
     make_account()
 
     answer = client.get("/readyz")
@@ -69,7 +77,27 @@ def test_desk_in_order_is_ready(client: Client) -> None:
             "broker:paper": WELL,
             "reconciled:paper": WELL,
         },
+        "release": {
+            "version": settings.VERSION,
+            "code": versions.signature().code,
+            "settings": versions.signature().settings,
+            "schema": newest_migration(),
+            "build": None,
+        },
     }
+
+
+def test_packed_desk_says_what_its_package_holds(
+    client: Client, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = {"commit": "0123456789ab", "schema": "0016_reasons", "settings": "0123456789abcdef"}
+    (tmp_path / "build.json").write_text(json.dumps(build))
+    settings.BASE_DIR = tmp_path
+    monkeypatch.setattr(versions, "release", versions.release.__wrapped__)
+
+    answer = client.get("/readyz")
+
+    assert answer.json()["release"]["build"] == build
 
 
 def test_disabled_account_is_not_waited_for(client: Client) -> None:
@@ -156,10 +184,10 @@ def test_missing_migration_is_named(client: Client) -> None:
 
 
 def test_database_that_is_out_is_named(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail() -> bool:
+    def fail() -> list[str]:
         raise OperationalError("connection refused: password=secret")
 
-    monkeypatch.setattr(readiness, "_is_migrated", fail)
+    monkeypatch.setattr(versions, "missing_migrations", fail)
 
     assert failing(client) == {"database": "The database does not answer; check DATABASE_URL."}
 

@@ -442,7 +442,7 @@ def test_limits_that_are_off_cost_no_query(tell: Teller) -> None:
         tell(RED, 20)
 
     tables = " ".join(query["sql"] for query in queries.captured_queries)
-    assert "COUNT(CASE" not in tables
+    assert "bot_minute" not in tables
     assert 'FROM "tradedesk_fill"' not in tables
 
 

@@ -62,7 +62,7 @@ class Control:
 
     `begins` sets it up. `passes`, `refuses` and `blinds` bring about the three forms; `passed`, `refused` and
     `blind` are what is heard then. `leaves` is what an exit hears while the control is blind. `holds` says
-    that a position is held when it is asked.
+    that a position is held when it is asked, `waits` that the exit is written down and waits.
     """
 
     number: str
@@ -76,6 +76,7 @@ class Control:
     begins: Act = as_it_is
     asks: Callable[[Floor], str] = an_opening
     holds: bool = False
+    waits: bool = False
 
 
 NO_WEEK = have(SessionRule, week="whenever")
@@ -301,8 +302,8 @@ CONTROLS = [
         refused="put back",
         blinds=unanswered("orders"),
         blind="unread",
-        # Where the stop cannot be put away, an exit beside it could fill twice: recovery comes back to it.
-        leaves="NOT_REACHED",
+        # Where the stop cannot be put away, an exit beside it could fill twice: it waits for that.
+        waits=True,
     ),
     Control(
         "Q6",
@@ -403,4 +404,4 @@ def test_exit_goes_unless_what_cannot_be_read_is_what_an_exit_needs(floor: Floor
     control.blinds(floor)
 
     assert an_exit(floor) == control.leaves
-    assert floor.broker.held() == (0 if control.leaves == "DI_DOWN" else 1)
+    assert floor.broker.held() == (0 if control.leaves == "DI_DOWN" and not control.waits else 1)

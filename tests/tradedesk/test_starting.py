@@ -6,7 +6,7 @@ from broker.base import BrokerNotReached
 from tests.builders import make_account
 from tests.fakes import FakeBroker, FakeClock, FakeLinks
 from tradedesk.models import Account, FlattenWish
-from tradedesk.services import wishes
+from tradedesk.services import versions, wishes
 from tradedesk.services.desk import Desk
 from tradedesk.services.starting import settle_at_start
 
@@ -48,4 +48,26 @@ def test_start_goes_on_flattening_at_once_and_before_anything_else(
 
     assert (broker.held(), reconciled) == (0, [False])
     assert FlattenWish.objects.get().ended_at is not None
+    assert Account.objects.get().reconciled_at is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_start_on_an_older_schema_lets_nothing_open_until_it_is_migrated(
+    desk: Desk, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_account(reconciled_at=None)
+    missing = ["tradedesk.0099_later"]
+    monkeypatch.setattr(versions, "missing_migrations", lambda: list(missing))
+    unsettled: list[bool] = []
+
+    def migrate_while_it_waits() -> None:
+        unsettled.append(Account.objects.filter(reconciled_at=None).exists())
+        missing.clear()
+
+    clock.during_sleep = migrate_while_it_waits
+    thread = threading.Thread(target=settle_at_start, args=[desk])
+    thread.start()
+    thread.join(timeout=30)
+
+    assert unsettled == [True]
     assert Account.objects.get().reconciled_at is not None

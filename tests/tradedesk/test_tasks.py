@@ -1,4 +1,6 @@
 import inspect
+import json
+import re
 import threading
 from datetime import timedelta
 
@@ -9,6 +11,7 @@ from broker.base import BrokerNotReached
 from tests.builders import make_account, make_alert, make_bot
 from tests.fakes import FakeBroker, FakeClock, FakeLinks
 from tradedesk import tasks
+from tradedesk.celery import app
 from tradedesk.models import Account, Decision, TaskRun
 from tradedesk.services.desk import Desk
 from tradedesk.services.renewal import renew_tokens
@@ -35,7 +38,35 @@ TASKS = [
 def test_schedule_names_the_tasks() -> None:
     names = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
 
-    assert names == {task.name for task in TASKS}
+    assert names == {f"tradedesk.tasks.{task.__name__}" for task in TASKS}
+
+
+def test_lambda_runs_the_same_tasks_as_often_but_once_a_minute_at_most() -> None:
+    events = json.loads((settings.BASE_DIR / "zappa_settings.json").read_text())["base"]["events"]
+    minutes = {
+        entry["task"]: max(1, round(float(str(entry["schedule"])) / 60))
+        for entry in settings.CELERY_BEAT_SCHEDULE.values()
+    }
+
+    # A server is asked for its figures; Lambda writes them.
+    minutes["tradedesk.tasks.measure"] = 1
+    assert {event["function"]: minutes_of(event["expression"]) for event in events} == minutes
+    # Zappa names a rule after the function's name and the task.
+    assert max(len(f"tradedesk-demo-{event['function']}") for event in events) <= 64
+
+
+def minutes_of(expression: str) -> int:
+    """Return how far apart the runs are of a schedule such as rate(2 minutes)."""
+    found = re.fullmatch(r"rate\((\d+) (minute|hour)s?\)", expression)
+    assert found, expression
+    return int(found[1]) * {"minute": 1, "hour": 60}[found[2]]
+
+
+def test_worker_knows_the_tasks_by_the_names_of_the_schedule() -> None:
+    app.loader.import_default_modules()
+
+    names = {name for name in app.tasks if name.startswith("tradedesk.")}
+    assert names == {f"tradedesk.tasks.{task.__name__}" for task in TASKS}
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -308,6 +308,17 @@ def test_orders_of_the_desk_itself_trip_nothing(tell: Teller, desk: Desk, broker
     assert (mode("account:paper")[0], len(sent(broker))) == (ACTIVE, 3)
 
 
+def test_order_that_another_program_named_trips_nothing(
+    old_account: Account, desk: Desk, broker: FakeBroker
+) -> None:
+    broker.fills_at_once = False
+    place(broker, "robot-0123")
+
+    look(desk)
+
+    assert (mode("account:paper")[0], open_incidents()) == (ACTIVE, [])
+
+
 @pytest.mark.parametrize("name", ["", "mine", "TD-0123"])
 def test_order_of_a_person_only_reduces(
     old_account: Account, desk: Desk, broker: FakeBroker, clock: FakeClock, name: str

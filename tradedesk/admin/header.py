@@ -9,6 +9,7 @@ from django.utils.functional import SimpleLazyObject
 
 from tradedesk import wiring
 from tradedesk.models import Account, Environment, FlattenWish, TradingMode, TradingState
+from tradedesk.services import versions
 
 ALL = "all"
 TITLES = {
@@ -26,6 +27,10 @@ class Header:
     mode: TradingMode | None = None
     states: Sequence[TradingState] = field(default_factory=list)
     flattening: Sequence[FlattenWish] = field(default_factory=list)
+
+    @property
+    def release(self) -> versions.Release:
+        return versions.release()
 
     @property
     def title_prefix(self) -> str:

@@ -1,8 +1,10 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import structlog
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 
 from strategy.types import Event, Indicator
@@ -22,6 +24,8 @@ from tradedesk.selectors import latency, profit
 from tradedesk.services.showing import bots_to_show
 from tradedesk.services.trading_state import effective_modes
 from tradedesk.stores.positions import Snapshot
+
+log = structlog.get_logger(__name__)
 
 EVERY_S = 5
 LATEST = 10
@@ -93,6 +97,25 @@ class Reasons:
         return self.quiet_count + self.stopped_count
 
 
+class Cards:
+    """Reads what each card shows, as far as a person may see it. One that cannot be read fails alone."""
+
+    def __init__(self, sees: dict[str, bool]) -> None:
+        self._sees = sees
+        self.failed: list[str] = []
+
+    def read[T](self, title: str, right: str, read: Callable[[], T]) -> T | None:
+        """Return what a card shows; None where it may not be seen or could not be read."""
+        if not self._sees[right]:
+            return None
+        try:
+            return read()
+        except DatabaseError as error:
+            log.warning("overview.card_failed", card=title, error=repr(error))
+            self.failed.append(title)
+            return None
+
+
 def page(request: HttpRequest) -> HttpResponse:
     """Show the start page: what is held, what it brought, what came in and whether all works."""
     return frame.show(request, "overview", "Overview", overview_of(request), every_s=EVERY_S)
@@ -104,29 +127,38 @@ def overview_of(request: HttpRequest) -> dict[str, Any]:
     sees = {name: user.has_perm(f"tradedesk.view_{name}") for name in SEES}
     bots = list(bots_to_show()) if sees["bot"] else []
     shown = shown_by(request, bots, now)
-    alerts = _latest_alerts(shown) if sees["alert"] else None
-    counts = tally(shown.start, shown.end, **shown.keys) if sees["alert"] else None
-    book = profit.book() if sees["fill"] else profit.Book()
-    lines = _bot_lines([bot for bot in bots if shown.shows(bot)], book, now)
+    cards = Cards(sees)
+    book = cards.read("Equity", "fill", profit.book)
+    lines = cards.read(
+        "Bots and positions",
+        "bot",
+        lambda: _bot_lines([bot for bot in bots if shown.shows(bot)], book or profit.Book(), now),
+    )
+    held = [line.held for line in lines or ()]
+    alerts = cards.read("Latest alerts", "alert", lambda: _latest_alerts(shown))
+    counts = cards.read(
+        "Why alerts did not trade", "alert", lambda: tally(shown.start, shown.end, **shown.keys)
+    )
     return {
         "now": now,
         "shown": shown,
-        "sees": sees,
         "may_operate": user.has_perm(MAY_OPERATE),
-        "positions": sum(1 for line in lines if line.snapshot.quantity),
+        "positions": sum(1 for line in lines or () if line.snapshot.quantity),
+        "marked_at": min((found.marked_at for found in held if found.open and found.marked_at), default=None),
         "ranges": RANGES,
-        "bots": lines if sees["bot"] else None,
-        "checked": _checked(shown) if sees["bot"] else None,
-        "result": result_of(shown, book, [line.held for line in lines], now) if sees["fill"] else None,
+        "bots": lines,
+        "checked": cards.read("Bots and positions", "bot", lambda: _checked(shown)),
+        "result": result_of(shown, book, held, now) if book is not None else None,
         "alerts": alerts,
         "tally": counts,
         "traded": counts.of(*TRADED) if counts else 0,
         "alert_bar": _alert_bar(counts) if counts else [],
         "reasons": _reasons(counts) if counts else None,
-        "latencies": _latencies(shown) if sees["order"] else None,
-        "connections": connections_of(shown.accounts, now) if sees["bot"] else None,
-        "meters": meters_of(shown, now) if sees["bot"] else None,
-        "incidents": _open_incidents() if sees["incident"] else None,
+        "latencies": cards.read("Latency by stage", "order", lambda: _latencies(shown)),
+        "connections": cards.read("Connections", "bot", lambda: connections_of(shown.accounts, now)),
+        "meters": cards.read("Risk limits", "bot", lambda: meters_of(shown, now)),
+        "incidents": cards.read("Open incidents", "incident", _open_incidents),
+        "failed": cards.failed,
         "first_strategy": Strategy.objects.first() if not alerts and sees["strategy"] else None,
         "webhook": webhook_address(request, "TOKEN"),
     }

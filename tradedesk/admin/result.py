@@ -34,25 +34,30 @@ class Held:
 
 @dataclass(frozen=True)
 class Result:
-    """What the shown accounts and bots won or lost, in dollars; None for what is not known."""
+    """What the shown accounts and bots won or lost on a day, in dollars; None for what is not known.
+
+    `open` is what positions would bring now: it counts for a day that is not over.
+    """
 
     realised: Decimal
     open: Decimal | None
     equity: Decimal | None
     equity_read_at: datetime | None
+    broker_profit: Decimal | None
     days: Mapping[date, Total]
     latest_entries: Sequence[Entry]
     today: Sequence[Entry]
     lacking: str
+    is_today: bool = True
 
     @property
     def total(self) -> Decimal:
-        return self.realised + (self.open or Decimal())
+        return self.realised + (self.open or Decimal() if self.is_today else Decimal())
 
     @property
     def percent(self) -> Decimal | None:
         """The day's result in percent of the equity before it."""
-        if self.equity is None or self.equity <= self.total:
+        if self.equity is None or self.equity <= self.total or not self.is_today:
             return None
         return self.total / (self.equity - self.total) * 100
 
@@ -141,16 +146,18 @@ def result_of(shown: Shown, book: Book, held: Sequence[Held], now: datetime) -> 
     """Return what the shown accounts and bots came to. `held` are their positions."""
     today = book.of(shown.start, shown.end, **shown.keys)
     positions = [position.open for position in held if position.open is not None]
-    equity, read_at = (None, None) if shown.bot else _equity(shown, now)
+    told = Told() if shown.bot else _told(shown, now)
     return Result(
         realised=profit.net(today),
         open=sum(positions, Decimal()),
-        equity=equity,
-        equity_read_at=read_at,
+        equity=told.equity,
+        equity_read_at=told.read_at,
+        broker_profit=told.profit if shown.is_today else None,
         days=book.days(**shown.keys),
         latest_entries=_whole_days(book.of(**shown.keys)),
         today=today,
         lacking=_lacking(today),
+        is_today=shown.is_today,
     )
 
 
@@ -169,14 +176,28 @@ def _lacking(entries: Sequence[Entry]) -> str:
     return "fees not known yet" if any(entry.fee is None for entry in entries) else ""
 
 
-def _equity(shown: Shown, now: datetime) -> tuple[Decimal | None, datetime | None]:
-    """Return what the accounts are worth by the broker's word and when the oldest was read."""
+@dataclass(frozen=True)
+class Told:
+    """What accounts are worth and won in this session by the broker's word, and when the oldest was read."""
+
+    equity: Decimal | None = None
+    profit: Decimal | None = None
+    read_at: datetime | None = None
+
+
+def _told(shown: Shown, now: datetime) -> Told:
+    """Return the broker's figures of the shown accounts, nothing where one of them is not current."""
     accounts: list[Account] = [shown.account] if shown.account else shown.accounts
-    values, times = [], []
-    for account in accounts:
-        value = Kept.from_json(account.cash).net_liquidation
-        if value is None or account.cash_read_at is None or now - account.cash_read_at > CURRENT_FOR:
-            return None, None
-        values.append(value)
-        times.append(account.cash_read_at)
-    return (sum(values, Decimal()), min(times)) if values else (None, None)
+    reads = [account.cash_read_at for account in accounts if account.cash_read_at]
+    if not accounts or len(reads) < len(accounts) or now - min(reads) > CURRENT_FOR:
+        return Told()
+    figures = [Kept.from_json(account.cash) for account in accounts]
+    return Told(
+        _sum([figure.net_liquidation for figure in figures]),
+        _sum([figure.profit for figure in figures]),
+        min(reads),
+    )
+
+
+def _sum(values: Sequence[Decimal | None]) -> Decimal | None:
+    return None if None in values else sum((value for value in values if value is not None), Decimal())

@@ -12,7 +12,7 @@ DAY_ENDS = time(17, 0)
 
 
 class Keys(TypedDict):
-    """The ids of an account and a bot as selectors take them, None for all."""
+    """What a selector is narrowed to; None for all."""
 
     account_id: UUID | None
     bot_id: UUID | None
@@ -40,7 +40,8 @@ class Shown:
         }
 
     def shows(self, bot: Bot) -> bool:
-        return self.account in (None, bot.account) and self.bot in (None, bot)
+        of_account = self.account is None or self.account.pk == bot.account_id
+        return of_account and self.bot in (None, bot)
 
 
 def shown_by(request: HttpRequest, bots: list[Bot], now: datetime) -> Shown:

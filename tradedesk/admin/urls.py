@@ -20,7 +20,7 @@ from tradedesk.admin import (
 guarded = admin.site.admin_view
 
 urlpatterns = [
-    path("", RedirectView.as_view(url="/admin/")),
+    path("", RedirectView.as_view(pattern_name="admin:index")),
     # Before those of the admin site, whose start page and search they stand in for.
     path("admin/", guarded(frame.quiet(overview.page))),
     path("admin/search/", guarded(search.page)),

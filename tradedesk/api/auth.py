@@ -1,6 +1,5 @@
 from typing import Any
 
-from drf_spectacular.contrib.knox_auth_token import KnoxTokenScheme
 from knox.auth import TokenAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 
@@ -13,8 +12,3 @@ class ApiToken(TokenAuthentication):  # type: ignore[misc]
             raise AuthenticationFailed("Invalid token.")
         found: tuple[Any, Any] = super().authenticate_credentials(token)
         return found
-
-
-class ApiTokenScheme(KnoxTokenScheme):  # type: ignore[no-untyped-call]
-    target_class = "tradedesk.api.auth.ApiToken"
-    name = "token"

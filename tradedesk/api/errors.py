@@ -14,6 +14,7 @@ from tradedesk.logs import redact
 from tradedesk.services.kill_switch import LiveLocked, NotCompared
 from tradedesk.services.resolving import CannotAdopt
 from tradedesk.services.scopes import UnknownScope
+from tradedesk.stores.lease import NotHeld
 from tradedesk.stores.positions import Busy
 
 log = structlog.get_logger(__name__)
@@ -62,6 +63,8 @@ def _from_desk(error: Exception) -> Response | None:
             return Response(body_of("LIVE_LOCKED", sentence), status=409)
         case BrokerError() | NotCompared():
             return broker_unreachable(str(error))
+        case NotHeld():
+            return Response(body_of("LEASE_NOT_HELD", "Another region of this desk trades."), status=503)
         case Busy():
             return Response(body_of("BUSY", "The bot is being worked on. Try again."), status=503)
         case OperationalError() | InterfaceError():

@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from tradedesk import wiring
 from tradedesk.api.gauges import DeskGauges
-from tradedesk.services import readiness
+from tradedesk.services import readiness, versions
 
 
 @never_cache
@@ -25,12 +25,13 @@ def healthz(_: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def readyz(_: HttpRequest) -> HttpResponse:
-    """Answer whether the desk can trade, part by part: 200 when all can, 503 otherwise."""
+    """Answer whether the desk can trade, part by part, and what runs: 200 when all can, 503 otherwise."""
     checks = readiness.checks(wiring.desk())
     ready = all(check.ok for check in checks)
     body = {
         "ready": ready,
         "checks": {check.name: {"ok": check.ok, "detail": check.detail} for check in checks},
+        "release": versions.release()._asdict(),
     }
     return JsonResponse(body, status=200 if ready else 503)
 

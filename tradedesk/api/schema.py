@@ -2,6 +2,8 @@ from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpResponseBase
+from django.urls import reverse
+from drf_spectacular.contrib.knox_auth_token import KnoxTokenScheme
 from drf_spectacular.renderers import (
     OpenApiJsonRenderer,
     OpenApiJsonRenderer2,
@@ -34,6 +36,13 @@ def _response(text: str) -> dict[str, Any]:
     return {"description": text, "content": {"application/json": {"schema": schema}}}
 
 
+class ApiTokenScheme(KnoxTokenScheme):  # type: ignore[no-untyped-call]
+    """Tells the document how a program signs in."""
+
+    target_class = "tradedesk.api.auth.ApiToken"
+    name = "token"
+
+
 class Schema(SpectacularAPIView):
     """The OpenAPI document, as JSON or YAML by the Accept header."""
 
@@ -50,5 +59,5 @@ class Docs(SpectacularSwaggerSplitView):
 
     def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
         if isinstance(exc, NotAuthenticated | PermissionDenied):
-            return redirect_to_login(self.request.get_full_path(), "/admin/login/")
+            return redirect_to_login(self.request.get_full_path(), reverse("admin:login"))
         return super().handle_exception(exc)

@@ -12,6 +12,7 @@ from tradedesk.models.controls import (
 from tradedesk.models.decisions import Decision
 from tradedesk.models.incidents import Incident, IncidentKind
 from tradedesk.models.instruments import Instrument
+from tradedesk.models.lease import Lease
 from tradedesk.models.notices import Notice, NoticeKind, Watermark
 from tradedesk.models.orders import LEGS, OPEN_STATUSES, Fill, Order, OrderPurpose, OrderSide, OrderStatus
 from tradedesk.models.processes import RunningProcess
@@ -38,6 +39,7 @@ __all__ = [
     "Incident",
     "IncidentKind",
     "Instrument",
+    "Lease",
     "Notice",
     "NoticeKind",
     "Order",

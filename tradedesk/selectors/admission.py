@@ -58,5 +58,6 @@ def _bot(row: tuple[object, ...], strategy: Strategy) -> Bot:
     bot = rows.load(Bot, row[_BOT:_ACCOUNT])
     bot.strategy = strategy
     bot.account = rows.load(Account, row[_ACCOUNT:_BOTS_INSTRUMENT])
-    bot.instrument = rows.load(Instrument, row[_BOTS_INSTRUMENT:])
+    is_same = bot.instrument_id == strategy.instrument_id
+    bot.instrument = strategy.instrument if is_same else rows.load(Instrument, row[_BOTS_INSTRUMENT:])
     return bot

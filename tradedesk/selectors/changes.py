@@ -28,11 +28,11 @@ from tradedesk.models import (
 # Rows that are never changed: the newest tells of all.
 APPENDED: tuple[type[Model], ...] = (Alert, Decision, Fill, Notice, AuditEntry, TradingStateChange)
 # Small tables whose rows change: each row counts, whatever it says.
-WHOLE: tuple[type[Model], ...] = (Account, Bot, Strategy, Instrument, TradingState, TaskRun)
-# Of these the rows that are open, and the last ones. A bot's memory changes with its version.
+WHOLE: tuple[type[Model], ...] = (Account, Bot, BotState, Strategy, Instrument, TradingState, TaskRun)
+# Of these the rows that are open, and the last ones.
 LAST = 40
 OPEN = {Incident: "closed_at IS NULL", FlattenWish: "ended_at IS NULL", Order: "settled_at IS NULL"}
-# A login's own clock, of no concern here.
+# Long, and never another one without another version.
 MEMORY = "memory"
 
 
@@ -47,15 +47,14 @@ def fingerprint() -> str:
 @cache
 def _sql() -> str:
     parts = [_last(model, 1, ["id"]) for model in APPENDED]
-    parts += [f"SELECT {_text(model, _columns(model))} FROM {_table(model)}" for model in WHOLE]
-    parts += [f"SELECT {_text(BotState, _columns(BotState))} FROM {_table(BotState)}"]
+    parts += [_rows(model) for model in WHOLE]
     for model, is_open in OPEN.items():
-        columns = _columns(model)
-        parts += [
-            f"SELECT {_text(model, columns)} FROM {_table(model)} WHERE {is_open}",
-            _last(model, LAST, columns),
-        ]
-    return " UNION ALL ".join(parts)  # own tables and columns
+        parts += [f"{_rows(model)} WHERE {is_open}", _last(model, LAST, _columns(model))]
+    return " UNION ALL ".join(parts)
+
+
+def _rows(model: type[Model]) -> str:
+    return f"SELECT {_text(model, _columns(model))} FROM {_table(model)}"  # noqa: S608 - own tables
 
 
 def _last(model: type[Model], count: int, columns: list[str]) -> str:

@@ -22,7 +22,7 @@ from tradedesk.services import incidents, orders, owed_closings, trips
 from tradedesk.services.choosing import stood_down
 from tradedesk.services.positions import BrokerView
 from tradedesk.services.records import Records, unchanged
-from tradedesk.stores import rows
+from tradedesk.stores import lease, rows
 from tradedesk.stores.positions import Snapshot
 from tradedesk.stores.rows import Statement
 
@@ -54,7 +54,9 @@ def write(
     placed = [rows.insertion(row) for row in (order, *others)]
     is_opening = order.purpose in (OrderPurpose.OPEN, OrderPurpose.REVERSE)
     claim = claim_of(bot.account) if is_opening else []
-    rows.write(*claim, unchanged(bot, records), *_next_version(before, after), *decided, *placed)
+    rows.write(
+        *lease.proof(), *claim, unchanged(bot, records), *_next_version(before, after), *decided, *placed
+    )
 
 
 def claim_of(account: Account) -> list[Statement]:
@@ -71,7 +73,7 @@ def claim_of(account: Account) -> list[Statement]:
 
 def write_idle(before: Snapshot, after: Snapshot, decision: Decision) -> None:
     """Write a decision that sends nothing, with the bot's next version. Raises Stale."""
-    rows.write(*_next_version(before, after), rows.insertion(decision))
+    rows.write(*lease.proof(), *_next_version(before, after), rows.insertion(decision))
 
 
 def book(

@@ -25,6 +25,7 @@ from tradedesk.services.desk import READ_TIMEOUT_S, SUBMIT_TIMEOUT_S, Deadline, 
 from tradedesk.services.orders import Outcome
 from tradedesk.services.recovery import settle_account
 from tradedesk.services.trading_state import is_halted_since, mode_for_claim
+from tradedesk.stores import lease
 from tradedesk.stores.positions import Snapshot, Unreadable, seat, stored
 from tradedesk.stores.rows import Stale
 
@@ -54,6 +55,7 @@ def close_account(
     An order that is on its way counts as if it were held. What protects a position is cancelled once the
     position is gone: never is one left bare. Raises BrokerError and Busy when the account could not be read.
     """
+    lease.require()
     root = bot.instrument.root if bot else None
     # A broker that does not answer for single orders must leave time to close.
     settle_account(desk, link, account, within_s=deadline.left_s() / 2)

@@ -86,7 +86,7 @@ def engage(
     with transaction.atomic():
         state = set_mode(state.scope, mode, Cause.PERSON, reason, by, desk.now())
         note(by, "kill switch on", scope, {"mode": mode.value}, reason, source_address, desk.now())
-    return _switch(state, _wait_until_quiet(desk, scope))
+    return _switch(state, wait_until_quiet(desk, scope))
 
 
 def release(desk: Desk, *, scope: str, reason: str, by: str, source_address: str = "") -> Switch:
@@ -135,7 +135,7 @@ def _switch(state: TradingState, in_flight: int) -> Switch:
     return Switch(engaged, state.scope, mode, state.since, state.by, state.reason, in_flight)
 
 
-def _wait_until_quiet(desk: Desk, scope: str) -> int:
+def wait_until_quiet(desk: Desk, scope: str) -> int:
     """Wait for the orders that were claimed before; return how many are still without an outcome."""
     sending = orders_in(scope).filter(status=OrderStatus.SENT)
     claimed = list(sending.values_list("pk", flat=True))

@@ -207,13 +207,17 @@ def outcomes_of_legs(legs: Sequence[Order], outcome: Outcome) -> list[tuple[Orde
 def record(order: Order, outcome: Outcome, bot: Bot | None, now: datetime) -> list[Fill]:
     """Store an outcome on its order, and the fills not stored before; return those.
 
-    An order that is over is left as it is: a late or repeated report changes nothing.
+    An order that is over is left as it is: a late or repeated report changes nothing, but for fills that show
+    after it was cancelled.
     """
     known = set(Fill.objects.filter(order=order).values_list("broker_fill_id", flat=True))
     new = [row for row in fill_rows(order, outcome, bot, now) if row.broker_fill_id not in known]
     Fill.objects.bulk_create(new)
-    fields = advance(order, outcome, now)
-    if not Order.objects.filter(pk=order.pk).exclude(status__in=OVER).update(**fields):
+    fields, stored = advance(order, outcome, now), Order.objects.filter(pk=order.pk)
+    if not stored.exclude(status__in=OVER).update(**fields):
+        if new:
+            late = {name: fields[name] for name in ("filled_quantity", "average_price")}
+            stored.filter(status=OrderStatus.CANCELLED).update(**late)
         order.refresh_from_db()
     else:
         measure_end(order)

@@ -1,16 +1,15 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 
-from django.db import DatabaseError, connection
-from django.db.migrations.loader import MigrationLoader
-from django.db.migrations.recorder import MigrationRecorder
+from django.conf import settings
+from django.db import DatabaseError
 
 from broker.base import BrokerAuthFailed, BrokerError, BrokerNotReached, BrokerRefused, BrokerThrottled
 from tradedesk.models import Account
+from tradedesk.services import versions
 from tradedesk.services.desk import Desk
-from tradedesk.stores import redis
+from tradedesk.stores import lease, redis
 from tradedesk.stores.redis import RedisUnavailable
 
 TIMEOUT_S = 1.0
@@ -32,7 +31,8 @@ def checks(desk: Desk) -> list[Check]:
     The brokers are asked at the same time, each for a second at most; one that is well not again for five.
     """
     try:
-        accounts = list(Account.objects.filter(enabled=True)) if _is_migrated() else None
+        is_migrated = not versions.missing_migrations()
+        accounts = list(Account.objects.filter(enabled=True)) if is_migrated else None
     except DatabaseError:
         return [Check("database", False, "The database does not answer; check DATABASE_URL."), _redis()]
     if accounts is None:
@@ -42,6 +42,7 @@ def checks(desk: Desk) -> list[Check]:
         Check("database", True),
         Check("migrations", True),
         _redis(),
+        *_lease(),
         *_sessions(desk, accounts),
         *(_reconciled(desk, account) for account in accounts),
     ]
@@ -55,13 +56,15 @@ def _redis() -> Check:
     return Check("redis", True)
 
 
-def _is_migrated() -> bool:
-    return _migrations() <= MigrationRecorder(connection).applied_migrations().keys()
-
-
-@cache
-def _migrations() -> frozenset[tuple[str, str]]:
-    return frozenset(MigrationLoader(None).disk_migrations)
+def _lease() -> list[Check]:
+    """Return whether this region may send; nothing where there is one region. Alerts are routed by it."""
+    if not settings.DESK_REGION:
+        return [] if lease.holder() == "" else [Check("lease", False, lease.NAMELESS)]
+    try:
+        lease.require()
+    except lease.NotHeld as missing:
+        return [Check("lease", False, f"It waits: {missing}.")]
+    return [Check("lease", True)]
 
 
 _sessions_known: dict[str, tuple[float, Check]] = {}

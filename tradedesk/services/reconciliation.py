@@ -19,8 +19,10 @@ from tradedesk.models import (
 )
 from tradedesk.services import booking, cash, incidents, legs, positions, protection, runaway
 from tradedesk.services.desk import READ_TIMEOUT_S, Desk, Link
+from tradedesk.services.late_fills import book_late_fills
 from tradedesk.services.positions import BrokerView
 from tradedesk.services.trading_state import lift_reduction, set_mode
+from tradedesk.stores import lease
 from tradedesk.stores.positions import Snapshot, seat, stored
 
 SECOND_LOOK_AFTER = timedelta(seconds=5)
@@ -45,10 +47,12 @@ def reconcile(desk: Desk, accounts: Iterable[Account]) -> Reconciled:
 
     A difference seen twice, five seconds apart, becomes an incident and lets the account only reduce; one
     that is gone closes its incident. Nothing is ever traded to mend one. Raises BrokerError, and Busy when a
-    bot could not be looked at: the account then counts as not reconciled.
+    bot could not be looked at, or by a region that may not send: the account then counts as not reconciled.
     """
     found = Reconciled()
     for account in accounts:
+        # What follows may cancel a stop or put one back.
+        lease.require()
         link = desk.link(account, timeout_s=READ_TIMEOUT_S)
         # Before the account counts as reconciled: where the orders cannot be read, it does not.
         runaway.watch(desk, link, account)
@@ -92,10 +96,10 @@ class _Look:
 def _look_at(desk: Desk, link: Link, bot: Bot) -> _Look:
     """Compare a bot's booked position with the broker's.
 
-    From the bot's seat, so that no order of the desk moves the position meanwhile. Fills of its stop are
-    booked first; a stop that does not fit is mended where the position does. A bot with an order whose
-    end is not known is left alone: the order may explain any difference. While its orders only wait, a
-    missing stop is told. Raises Busy.
+    From the bot's seat, so that no order of the desk moves the position meanwhile. Fills of its stop, and
+    those that show late, are booked first; a stop that does not fit is mended where the position does. A bot
+    with an order whose end is not known is left alone: the order may explain any difference. While its
+    orders only wait, a missing stop is told. Raises Busy.
     """
     with seat(bot.id, wait_s=SEAT_WAIT_S, sleep=desk.sleep) as taken:
         unfinished = Order.objects.unfinished().filter(bot=bot)
@@ -110,6 +114,13 @@ def _look_at(desk: Desk, link: Link, bot: Bot) -> _Look:
             if found is None:
                 protection.watch(bot, next(iter(view.holdings), None), standing, desk.now())
             return _Look(is_settled=False)
+        if found is not None:
+            book_late_fills(desk, link, bot, view, desk.deadline(READ_TIMEOUT_S))
+            taken.snapshot = stored(bot.id)
+            if Order.objects.unfinished().filter(bot=bot).exists():
+                # Such a fill is owed a closing.
+                return _Look(is_settled=False)
+            found = _mismatch(bot, taken.snapshot, view)
         # A leg of a position that somebody closed would open another one.
         is_gone = found is not None and not view.holdings and _identity(found) in bot.account.differences
         if found is None or is_gone:

@@ -6,6 +6,7 @@ from django.db.models import Q
 
 from tradedesk.models import LEGS, Bot, Incident, Order, TradingMode, TradingState
 from tradedesk.services.trading_state import for_share, scopes_of, strictest
+from tradedesk.stores import lease
 from tradedesk.stores.rows import Statement
 
 
@@ -31,7 +32,11 @@ QUIET = Records([TradingMode.ACTIVE] * SCOPES)
 
 
 def records_of(bot: Bot) -> Records:
-    """Return the records of a bot as they are now, the modes in the order of its scopes."""
+    """Return the records of a bot as they are now, the modes in the order of its scopes.
+
+    Raises NotHeld in a region that may not send: it decides nothing either.
+    """
+    lease.require()
     modes = dict(TradingState.objects.filter(scope__in=_scopes(bot)).values_list("scope", "mode"))
     incidents = Incident.objects.filter(Q(bot=bot) | Q(bot=None), account=bot.account, closed_at=None)
     return Records(

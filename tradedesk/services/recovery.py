@@ -14,6 +14,7 @@ from tradedesk.services.late_orders import send_late
 from tradedesk.services.positions import BrokerView
 from tradedesk.services.rounds import reconcile_each
 from tradedesk.services.settling import AT_WORK, book_with_closing, call_off, opens_elsewhere
+from tradedesk.stores import lease
 from tradedesk.stores.positions import Busy, Seat, Unreadable, seat, stored
 
 log = structlog.get_logger(__name__)
@@ -69,8 +70,10 @@ def settle(desk: Desk, link: Link, order: Order, *, wait_s: float = SEAT_WAIT_S)
     """Ask the broker about one order and book the answer on the order, its fills and its bot.
 
     A closing that the order leaves to be sent goes at once. Raises BrokerError when the broker does not
-    answer, Busy when the bot is being worked on for longer than `wait_s` seconds.
+    answer, Busy when the bot is being worked on for longer than `wait_s` seconds,
+    or this region may not send.
     """
+    lease.require()
     if order.bot is None:
         orders.record(order, _ask(desk, link, order), None, desk.now())
         return order

@@ -2,8 +2,9 @@ import structlog
 from django.db import connection
 
 from tradedesk.models import Account
-from tradedesk.services import flatten, recovery, rounds, wishes
+from tradedesk.services import flatten, recovery, rounds, versions, wishes
 from tradedesk.services.desk import Desk
+from tradedesk.stores import lease
 
 log = structlog.get_logger(__name__)
 
@@ -13,7 +14,8 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
 def settle_at_start(desk: Desk) -> None:
     """Recover and reconcile until every account was read once, with growing pauses between the tries.
 
-    What was to be flat comes before anything else. Openings are denied until then. Meant for a thread of its
+    What was to be flat comes before anything else, the rest waits until the database has every migration.
+    Openings are denied until then. A region that waits for the lease waits here. Meant for a thread of its
     own.
     """
     pause = FIRST_PAUSE_S
@@ -27,8 +29,14 @@ def settle_at_start(desk: Desk) -> None:
 
 def _settle_once(desk: Desk) -> bool:
     try:
+        if not lease.renew():
+            return False
         wishes.make_due(desk.now())
         flatten.go_on(desk)
+        if missing := versions.missing_migrations():
+            # What is to be flat had its turn; what follows lets openings through.
+            log.error("start.migrations_missing", missing=missing)
+            return False
         recovery.recover(desk)
         found = rounds.reconcile_each(desk, Account.objects.filter(enabled=True))
     except Exception:

@@ -1,31 +1,28 @@
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 import structlog
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError
 
 from broker.base import BrokerError
 from strategy import gate
-from strategy.machine import contradictions, fold, remember
+from strategy.machine import fold, remember
 from strategy.trend_filter import with_filter
 from strategy.types import Direction, Event, Indicator, Memory
 from tradedesk.models import (
     Alert,
     Bot,
     Decision,
-    Incident,
-    IncidentKind,
     Order,
     OrderPurpose,
     OrderSide,
     OrderStatus,
     Reason,
 )
-from tradedesk.services import booking, incidents, legs, orders, owed_closings, positions, settling, trips
+from tradedesk.services import booking, legs, orders, positions, settling
 from tradedesk.services.booking import is_left
 from tradedesk.services.choosing import Choice, choose, facts_for, reason_for
 from tradedesk.services.desk import READ_TIMEOUT_S, Deadline, Desk, Link
@@ -33,9 +30,10 @@ from tradedesk.services.in_flight import is_recent, may_be_in_flight
 from tradedesk.services.intents import Intents, intents_of
 from tradedesk.services.late_orders import send_late
 from tradedesk.services.measuring import measure_end
-from tradedesk.services.positions import BrokerView, Holding
+from tradedesk.services.positions import BrokerView
 from tradedesk.services.records import QUIET, Records, records_of
 from tradedesk.services.signals import event_of, refusal_of_alert
+from tradedesk.services.watching import watched
 from tradedesk.stores.positions import Busy, Seat, Snapshot, Unreadable, seat, stored
 from tradedesk.stores.rows import Stale
 
@@ -161,7 +159,7 @@ class _Turn:
         before, now = self.seat.snapshot, self.desk.now()
         after = self._after(choice, now)
         decision = self._decision(choice, after, now)
-        with self._watching(choice, before, after, None, now):
+        with watched(self.bot, choice, before, after, None, now):
             booking.write_idle(before, after, decision)
         self.seat.snapshot = after
         return Result(self.bot, decision, self.seat.snapshot)
@@ -252,21 +250,12 @@ class _Turn:
         before, now = self.seat.snapshot, self.desk.now()
         after = self._after(choice, now)
         decision = self._decision(choice, after, now)
-        intents = None
-        if choice.quantity and view:
-            sent_at = now if goes else None
-            intents = intents_of(
-                choice,
-                view.quantity,
-                lambda half, attempt: self._intent(decision, half, view, attempt, now, sent_at),
-            )
-        with self._watching(choice, before, after, view, now):
+        intents = intents_of(decision, choice, view, now, goes=goes) if choice.quantity and view else None
+        with watched(self.bot, choice, before, after, view, now):
             if intents is None:
                 booking.write_idle(before, after, decision)
             else:
-                others = [self._closing_of(holding, decision, now) for holding in choice.others]
-                others.extend(intents.others)
-                booking.write(self.bot, before, after, decision, intents.first, self.records, others)
+                booking.write(self.bot, before, after, decision, intents.first, self.records, intents.others)
         self.seat.snapshot = after
         return decision, intents
 
@@ -286,61 +275,6 @@ class _Turn:
             state_after=after.public(),
             created_at=now,
         )
-
-    @contextmanager
-    def _watching(
-        self, choice: Choice, before: Snapshot, after: Snapshot, view: BrokerView | None, now: datetime
-    ) -> Iterator[None]:
-        """Keep the incidents in step with the decision written inside; as a rule none is concerned."""
-        events = contradictions(choice.memory) if choice.memory is not None else ()
-        differs = view is not None and not view.agrees_with(before.quantity, before.contract)
-        is_watched = not choice.quantity and (is_left(before) or is_left(after))
-        if not (events or differs or is_watched or choice.trip):
-            yield
-            return
-        with transaction.atomic():
-            yield
-            if events:
-                _note_contradiction(self.bot, events, now)
-            if differs and view is not None:
-                booking.open_mismatch(self.bot, before, view, now)
-            if is_watched:
-                booking.watch_target(self.bot, after, now=now, why=choice.reason.value)
-            if choice.trip:
-                trips.halt_bot(self.bot, choice.trip, now)
-
-    def _intent(
-        self,
-        decision: Decision,
-        choice: Choice,
-        view: BrokerView,
-        attempt: int,
-        now: datetime,
-        sent_at: datetime | None,
-    ) -> Order:
-        return Order(
-            account=self.bot.account,
-            bot=self.bot,
-            decision=decision,
-            purpose=choice.purpose,
-            contract=choice.contract,
-            side=OrderSide.BUY if choice.quantity > 0 else OrderSide.SELL,
-            quantity=abs(choice.quantity),
-            client_order_id=orders.client_order_id(self.bot.id, self._key, attempt),
-            status=OrderStatus.SENT if sent_at else OrderStatus.PENDING,
-            position_before=view.quantity_in(choice.contract),
-            created_at=now,
-            sent_at=sent_at,
-        )
-
-    def _closing_of(self, holding: Holding, decision: Decision, now: datetime) -> Order:
-        month = holding.contract.name
-        identity = orders.client_order_id(self.bot.id, f"{self._key}|{month}", 0)
-        return owed_closings.waiting(decision, self.bot, month, -holding.quantity, identity, now)
-
-    @property
-    def _key(self) -> str:
-        return self.alert.event_key or str(self.alert.id)
 
     def _look(self) -> tuple[Link | None, BrokerView | None]:
         """Return the link and what the broker holds and would trade; None for what could not be read."""
@@ -428,17 +362,3 @@ class _Turn:
             if closing is not None:
                 queue.append(closing)
         return order
-
-
-def _note_contradiction(bot: Bot, events: Sequence[Event], now: datetime) -> None:
-    """Open an incident for opposite events of one indicator at one time, once."""
-    subject = f"{bot.slug} {events[0].indicator} {events[0].effective_at.isoformat()}"
-    if not Incident.objects.filter(kind=IncidentKind.AMBIGUOUS_EVENTS, subject=subject).exists():
-        incidents.open_incident(
-            IncidentKind.AMBIGUOUS_EVENTS,
-            account=bot.account,
-            bot=bot,
-            subject=subject,
-            seen={"events": [event.key for event in events]},
-            now=now,
-        )

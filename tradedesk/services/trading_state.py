@@ -15,7 +15,7 @@ from tradedesk.models import (
     TradingStateChange,
 )
 from tradedesk.services.notices import tell
-from tradedesk.stores import rows
+from tradedesk.stores import lease, rows
 from tradedesk.stores.rows import Statement
 
 ALL = "all"
@@ -33,7 +33,11 @@ def scopes_around(state: TradingState) -> list[str]:
 
 
 def mode_for_claim(account: Account, bot: Bot | None = None) -> TradingMode:
-    """Return the strictest mode of the scopes, locked until the transaction ends."""
+    """Return the strictest mode of the scopes, locked until the transaction ends.
+
+    Raises NotHeld in a region that may not send.
+    """
+    lease.require()
     scopes = scopes_of(account, bot)
     marks = ", ".join(["%s"] * len(scopes))
     table = TradingState._meta.db_table

@@ -1,23 +1,27 @@
-"""Whether all processes of the desk run the same code with the same settings."""
+"""What this process runs, and whether all processes of the desk run the same code with the same settings."""
 
 import hashlib
+import json
 import os
 import threading
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import combinations
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection, transaction
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 
 from tradedesk.models import Account, Incident, IncidentKind, RunningProcess
 from tradedesk.models.ids import new_id
 from tradedesk.services import incidents, trips
 from tradedesk.services.desk import Desk
+from tradedesk.stores import lease
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +46,41 @@ class Signature(NamedTuple):
     version: str
     code: str
     settings: str
+
+
+class Release(NamedTuple):
+    """What this process runs: its signature, the newest migration that its code knows, and its package.
+
+    `build` is what the package says of itself: commit, schema, digest of the stage's settings. None where the
+    desk runs from a checkout.
+    """
+
+    version: str
+    code: str
+    settings: str
+    schema: str
+    build: dict[str, Any] | None
+
+
+@cache
+def release() -> Release:
+    """Return what this process runs."""
+    file = settings.BASE_DIR / "build.json"
+    schema = max(name for app, name in _migrations() if app == "tradedesk")
+    build = json.loads(file.read_text()) if file.exists() else None
+    return Release(*signature(), schema=schema, build=build)
+
+
+def missing_migrations() -> list[str]:
+    """Return the migrations that this code needs and the database lacks. It may have more: those of a later
+    release that was rolled back. Errors of the database escape."""
+    missing = _migrations() - MigrationRecorder(connection).applied_migrations().keys()
+    return sorted(f"{app}.{name}" for app, name in missing)
+
+
+@cache
+def _migrations() -> frozenset[tuple[str, str]]:
+    return frozenset(MigrationLoader(None).disk_migrations)
 
 
 @cache
@@ -82,12 +121,16 @@ def sign(role: str, own: Signature, started_at: datetime, now: datetime) -> None
 
 
 def keep_signing(desk: Desk, role: str, stop: threading.Event) -> None:
-    """Give a sign of life every ten seconds until `stop` is set. Meant for a thread of its own."""
+    """Give a sign of life every ten seconds until `stop` is set. Meant for a thread of its own.
+
+    It renews the lease of this region; one that waits gives no sign.
+    """
     started_at = desk.now()
     while not stop.is_set():
         try:
             close_old_connections()
-            sign(role, signature(), started_at, desk.now())
+            if lease.renew():
+                sign(role, signature(), started_at, desk.now())
         except DatabaseError as error:
             log.warning("versions.not_signed", error=repr(error))
         stop.wait(SIGN_EVERY_S)

@@ -1,4 +1,3 @@
-import json
 import os
 from collections.abc import Mapping
 from functools import cache
@@ -7,6 +6,8 @@ from django.conf import settings
 
 from broker.base import BrokerNotReached, BrokerRefused
 from broker.tradovate.credentials import Credentials
+from tradedesk import aws_secrets
+from tradedesk.aws_secrets import SecretNotReached, SecretRefused
 
 REQUIRED = ("username", "password", "cid", "secret", "device_id")
 
@@ -45,25 +46,8 @@ def _complete(values: Mapping[str, object], places: Mapping[str, str]) -> Creden
 def _secret(secret_id: str) -> Mapping[str, object]:
     """Return a secret of AWS Secrets Manager, asked for once in a process."""
     try:
-        # Lambda has it; elsewhere only who keeps logins in AWS installs it.
-        import boto3  # noqa: PLC0415
-        from botocore.config import Config  # noqa: PLC0415
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-    except ImportError:
-        raise BrokerRefused("MissingCredentials", "install boto3 to read AWS Secrets Manager") from None
-    patience = Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 2})
-    try:
-        client = boto3.client("secretsmanager", config=patience)
-        text = client.get_secret_value(SecretId=secret_id).get("SecretString", "")
-    except ClientError as error:
-        code = error.response["Error"].get("Code", "")
-        raise BrokerRefused("MissingCredentials", f"AWS refused the secret {secret_id}: {code}") from None
-    except BotoCoreError as error:
-        raise BrokerNotReached(f"AWS Secrets Manager: {type(error).__name__}") from None
-    try:
-        content = json.loads(text)
-    except ValueError:
-        content = None
-    if not isinstance(content, dict):
-        raise BrokerRefused("MissingCredentials", f"the secret {secret_id} is not a JSON object")
-    return content
+        return aws_secrets.read(secret_id)
+    except SecretRefused as refusal:
+        raise BrokerRefused("MissingCredentials", str(refusal)) from None
+    except SecretNotReached as error:
+        raise BrokerNotReached(str(error)) from None

@@ -44,6 +44,11 @@ def forbidden() -> Response:
     return refused(403, "forbidden", "Forbidden.")
 
 
+def too_large(largest: int) -> Response:
+    """Answer for a body of more than `largest` bytes."""
+    return refused(413, "too_large", f"The body is larger than {largest} bytes.")
+
+
 def unavailable() -> Response:
     """Answer that makes TradingView send the alert again."""
     response = refused(503, "unavailable", "The alert could not be stored. Send it again.")

@@ -86,9 +86,8 @@ def _take(
     desk: Desk, request: HttpRequest, token: str | None, deadline: Deadline
 ) -> tuple[Alert, Sequence[Bot]] | Response:
     """Store a new alert and return it with the bots of its strategy, or else the answer."""
-    too_large = answers.refused(413, "too_large", f"The body is larger than {LARGEST_BODY} bytes.")
     if _announced(request) > LARGEST_BODY:
-        return too_large
+        return answers.too_large(LARGEST_BODY)
     address = address_of(request)
     if not auth.is_allowed(address):
         return answers.forbidden()
@@ -99,7 +98,7 @@ def _take(
             return answers.forbidden()
         body = _read(request)
         if body is None:
-            return too_large
+            return answers.too_large(LARGEST_BODY)
         content, problem = _parse(body)
         token = token or _token_in(content)
         admission = admission or auth.admit(token)

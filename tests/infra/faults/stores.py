@@ -62,7 +62,7 @@ FAULTS = {
     ),
     "password in the file": Fault(
         "database.tf",
-        "password_wo         = var.database_password",
+        "password_wo         = local.follows == null ? var.database_password : null",
         'password = "hunter2hunter2"',
         "database: password_wo",
     ),

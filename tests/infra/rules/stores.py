@@ -21,7 +21,7 @@ DATABASE: Body = {
     "engine_version": "17",
     "storage_encrypted": True,
     "publicly_accessible": False,
-    "password_wo": "${var.database_password}",
+    "password_wo": "${local.follows == null ? var.database_password : null}",
     "deletion_protection": True,
     "skip_final_snapshot": False,
     "vpc_security_group_ids": ["${aws_security_group.database.id}"],

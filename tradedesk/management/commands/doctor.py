@@ -13,11 +13,11 @@ from broker.base import BrokerError
 from tradedesk import logs, wiring
 from tradedesk.management.command_help import with_examples
 from tradedesk.models import Account, Environment, Instrument, Strategy, TaskRun
-from tradedesk.services import outer_wall
+from tradedesk.services import leasing, outer_wall
 from tradedesk.services.desk import Link
 from tradedesk.services.positions import contract_to_trade, terms_agree
 from tradedesk.services.task_runs import trouble_with
-from tradedesk.stores import followers, redis
+from tradedesk.stores import followers, lease, redis
 
 ACCOUNT_WITHIN_S = 10.0
 FOLLOWER_SILENT_S = 60.0
@@ -64,6 +64,7 @@ def findings() -> Iterator[Finding]:
     yield from database
     yield _tried("redis", _redis)
     if all(finding.is_well for finding in database):
+        yield from _region()
         yield from _strategies()
         yield from _tasks()
         for account in Account.objects.filter(enabled=True):
@@ -107,6 +108,16 @@ def _migrations() -> str:
 def _redis() -> str:
     redis.ping()
     return "answers"
+
+
+def _region() -> Iterator[Finding]:
+    """Yield whether this region may send, where the desk runs in two."""
+    if not settings.DESK_REGION and lease.holder():
+        yield Finding("region", False, lease.NAMELESS)
+    elif settings.DESK_REGION:
+        standing = leasing.status()
+        found = f"{settings.DESK_REGION}; the lease is with {standing.holder or 'nobody'}"
+        yield Finding("region", standing.is_ours, f"{found}, {standing.left_s:.0f} s left")
 
 
 def _strategies() -> Iterator[Finding]:

@@ -3,7 +3,7 @@
   "use strict";
   const VERSION = "X-Panel-Version";
   const BACK_OFF_MS = 60000;
-  const GO = { o: "/admin/", a: "/admin/tradedesk/alert/", p: "/admin/tradedesk/botstate/" };
+  const GO = { o: "", a: "tradedesk/alert/", p: "tradedesk/botstate/" };
   let version = "", failures = 0, lastGood = 0, lastTry = 0, paused = false, ahead = 0, title = "";
 
   const all = (selector) => document.querySelectorAll(selector);
@@ -118,7 +118,7 @@
   let went = false;
   document.addEventListener("keydown", (event) => {
     if (event.target.closest("input, textarea, select, [contenteditable]") || event.ctrlKey || event.metaKey) return;
-    if (went && GO[event.key]) location.assign(GO[event.key]);
+    if (went && event.key in GO) location.assign(document.querySelector(".desk-bar").dataset.home + GO[event.key]);
     went = event.key === "g";
     if (event.key === "j") document.querySelector("a[rel=prev]")?.click();
     if (event.key === "k") document.querySelector("a[rel=next]")?.click();
