@@ -110,7 +110,7 @@ def test_page_costs_the_same_with_many_trades(panel: Client) -> None:
 
     def trade_on() -> None:
         for number in range(5):
-            round_trip(bot, 2 * bot.fills.count() + number)
+            round_trip(bot, 4 * bot.fills.count() + number)
 
     assert cost_of(panel, PAGE, trade_on) == 9
 

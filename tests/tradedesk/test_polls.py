@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 
@@ -58,7 +59,7 @@ def test_whatever_changes_changes_the_fingerprint(desk: object) -> None:
     seen = [fingerprint(), fingerprint()]
     assert seen[0] == seen[1]
 
-    changes = [
+    changes: list[Callable[[], object]] = [
         lambda: make_alert(bot.strategy),
         lambda: make_decision(bot.strategy.alerts.get(), bot),
         lambda: make_fill(order),
