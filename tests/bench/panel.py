@@ -234,7 +234,7 @@ def poll(client: Any, path: str) -> dict[str, float]:
 
 
 def timed(act: Callable[[], Any], times: int = TIMES) -> dict[str, float]:
-    """Return the milliseconds that calls took: the least, half of them, and the least work of this process."""
+    """Return the milliseconds that calls took: the least, the median, and the least work of this process."""
     took, worked = [], []
     for _ in range(times):
         started, began = time.perf_counter(), time.process_time()
