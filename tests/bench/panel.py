@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -16,7 +17,6 @@ import psycopg
 
 ALERTS, EVERY, BOTS, YEARS = 1_000_000, 5, 4, 3
 FILLS = ALERTS // EVERY
-# What else the machine does is in all but the least of so many.
 TIMES = 25
 POLLED = ("overview", "positions", "profit", "latency")
 MOST_PAGE_MS, MOST_POLL_MS = 150, 5
@@ -51,8 +51,8 @@ def main() -> None:
             }
         )
     )
-    too_slow = [name for name, ms in pages.items() if ms["least"] > MOST_PAGE_MS] + [
-        name for name, ms in polls.items() if ms["least"] > MOST_POLL_MS
+    too_slow = [name for name, ms in pages.items() if ms["work"] > MOST_PAGE_MS] + [
+        name for name, ms in polls.items() if ms["work"] > MOST_POLL_MS
     ]
     if too_slow:
         sys.exit(f"slower than {MOST_PAGE_MS} ms, or {MOST_POLL_MS} ms for a poll: {', '.join(too_slow)}")
@@ -234,14 +234,25 @@ def poll(client: Any, path: str) -> dict[str, float]:
 
 
 def timed(act: Callable[[], Any], times: int = TIMES) -> dict[str, float]:
-    """Return the milliseconds that calls took: the least, the median, and the least work of this process."""
+    """Return the milliseconds that calls took by the clock, least and median, and the least of work.
+
+    Work is what the processors did, in this process and in the database's: what else runs here is not in it.
+    """
+    from django.db import connection
+
+    connection.ensure_connection()
+    backend = Path(f"/proc/{connection.connection.info.backend_pid}/schedstat")
+
+    def work() -> float:
+        return time.process_time() * 1000 + int(backend.read_text().split()[0]) / 1e6
+
     took, worked = [], []
     for _ in range(times):
-        started, began = time.perf_counter(), time.process_time()
+        started, began = time.perf_counter(), work()
         act()
         took.append((time.perf_counter() - started) * 1000)
-        worked.append((time.process_time() - began) * 1000)
-    return {"least": round(min(took), 1), "p50": round(median(took), 1), "cpu": round(min(worked), 1)}
+        worked.append(work() - began)
+    return {"work": round(min(worked), 1), "least": round(min(took), 1), "p50": round(median(took), 1)}
 
 
 def present() -> datetime:

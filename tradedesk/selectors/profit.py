@@ -1,11 +1,10 @@
 """Profit and loss by the desk's own fills: oldest contracts closed first, fees taken off, in dollars."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from itertools import islice
 from operator import attrgetter
 from uuid import UUID
 
@@ -35,12 +34,8 @@ class Book:
     def entry_of(self, fill: Fill) -> Entry | None:
         """Return what a fill brought; None for one that came after the book was read."""
         first = bisect_left(self.entries, fill.filled_at, key=AT)
-        for entry in islice(self.entries, first, None):
-            if entry.at != fill.filled_at:
-                return None
-            if entry.fill_id == fill.pk:
-                return entry
-        return None
+        last = bisect_right(self.entries, fill.filled_at, key=AT)
+        return next((entry for entry in self.entries[first:last] if entry.fill_id == fill.pk), None)
 
     def since(self, start: datetime) -> Sequence[Entry]:
         return self.entries[bisect_left(self.entries, start, key=AT) :]
