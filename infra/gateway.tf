@@ -45,7 +45,8 @@ resource "aws_api_gateway_resource" "panel" {
 }
 
 locals {
-  host = "${aws_api_gateway_rest_api.desk.id}.execute-api.${var.region}.amazonaws.com"
+  host  = "${aws_api_gateway_rest_api.desk.id}.execute-api.${var.region}.amazonaws.com"
+  hosts = concat([local.host], var.pair[*].domain)
 
   # TradingView cannot send headers and a browser has no key: only programs bring one.
   routes = {

@@ -30,12 +30,13 @@ output "environment" {
   value = merge(
     {
       DESK_SECRET_ID            = aws_secretsmanager_secret.desk.arn
-      ALLOWED_HOSTS             = local.host
-      CSRF_TRUSTED_ORIGINS      = "https://${local.host}"
+      ALLOWED_HOSTS             = join(",", local.hosts)
+      CSRF_TRUSTED_ORIGINS      = join(",", [for host in local.hosts : "https://${host}"])
       PATH_PREFIX               = "/${var.stage}"
       WEBHOOK_ALLOWED_ADDRESSES = join(",", [for network in local.tradingview_addresses : split("/", network)[0]])
     },
     { for name, secret in aws_secretsmanager_secret.login : "${name}_SECRET_ID" => secret.arn },
+    { for pair in var.pair[*] : "DESK_REGION" => var.region },
   )
 }
 

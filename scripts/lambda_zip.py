@@ -37,7 +37,7 @@ LEFT_OUT = {
     *("amqp", "billiard", "celery", "click", "click_didyoumean", "click_plugins", "click_repl", "kombu"),
     *("prompt_toolkit", "tzlocal", "vine", "wcwidth"),
 }
-# What differs from one packing to the next, and what nothing reads there: other languages, geography, pictures.
+# What differs from one packing to the next, and what nothing reads there: languages, geography, pictures.
 NO_USE = re.compile(
     r"package_info\.json|zappa_settings\.json|.*\.(?:map|po|pth|pyc|pyi)|(?:.*/)?__pycache__/.*"
     r"|.*\.dist-info/(?:RECORD|INSTALLER|REQUESTED)|.*/locale/(?!en/)[^/]+/.*"

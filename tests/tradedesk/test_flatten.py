@@ -1,6 +1,7 @@
 """A flatten is kept as a row and gone on with, across tries and crashes, until two reads show zero."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
@@ -529,10 +530,9 @@ def ask_despite(desk: Desk, broker: FakeBroker, faults: list[str]) -> None:
             broker.fills_at_once = False
         else:
             broker.before_submit = die
-        try:
+        with suppress(Killed):
             ask(desk)
-        except Killed:
-            broker.before_submit = None
+        broker.before_submit = None
     if not faults:
         ask(desk)
 

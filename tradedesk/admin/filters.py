@@ -70,7 +70,7 @@ class OutcomeFilter(SimpleListFilter):
         if name not in Outcome.__members__:
             return queryset
         narrow: Any = alerts_with if queryset.model is Alert else decisions_with
-        filtered: QuerySet[Model] = narrow(Outcome[name], queryset)
+        filtered: QuerySet[Model] = narrow(queryset, Outcome[name])
         return filtered
 
 
@@ -102,7 +102,7 @@ class BotFilter(SimpleListFilter):
         return [(slug, slug) for slug in Bot.objects.values_list("slug", flat=True)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.value() is None:
+        if not self.value():
             return queryset
         if queryset.model is Alert:
             decided = Decision.objects.filter(alert=OuterRef("pk"), bot__slug=self.value())

@@ -1,7 +1,8 @@
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from tradedesk.models import Alert, AlertOutcome, Decision, Order, OrderStatus, Reason
 
@@ -59,6 +60,10 @@ OF_STATUS = {
 }
 
 
+# What many alerts come to. The others are so few that all of them may be looked up.
+FREQUENT = {Outcome.FILLED, Outcome.NO_ACTION}
+
+
 def outcome_of_order(order: Order) -> Outcome:
     """Return the outcome that an order's status stands for."""
     return OF_STATUS[OrderStatus(order.status)]
@@ -69,29 +74,56 @@ def outcome_of(decision: Decision) -> Outcome:
     orders = sorted(decision.orders.all(), key=lambda order: order.id)
     if orders:
         return outcome_of_order(orders[-1])
-    if decision.reason in NO_ACTION:
+    return outcome_of_reason(decision.reason)
+
+
+def outcome_of_reason(reason: str) -> Outcome:
+    """Return the outcome that a reason stands for where there is no order."""
+    if reason in NO_ACTION:
         return Outcome.NO_ACTION
-    return Outcome.LATE if decision.reason in LATE else Outcome.REFUSED
+    return Outcome.LATE if reason in LATE else Outcome.REFUSED
 
 
-def alerts_with(outcome: Outcome, alerts: QuerySet[Alert]) -> QuerySet[Alert]:
-    """Return the alerts that came out so for at least one bot."""
-    if outcome is Outcome.INVALID:
+def alerts_with(alerts: QuerySet[Alert], *outcomes: Outcome) -> QuerySet[Alert]:
+    """Return the alerts that came out in one of these ways for at least one bot."""
+    if outcomes == (Outcome.INVALID,):
         return alerts.filter(outcome=AlertOutcome.REJECTED)
-    decided = Decision.objects.filter(alert=OuterRef("pk"))
-    if outcome is Outcome.UNDECIDED:
+    if outcomes == (Outcome.UNDECIDED,):
+        decided = Decision.objects.filter(alert=OuterRef("pk"))
         return alerts.filter(~Exists(decided), outcome=AlertOutcome.ACCEPTED)
-    return alerts.filter(Exists(decisions_with(outcome, decided)))
+    if FREQUENT.isdisjoint(outcomes):
+        return alerts.filter(pk__in=_few(*outcomes))
+    return alerts.filter(Exists(decisions_with(Decision.objects.filter(alert=OuterRef("pk")), *outcomes)))
 
 
-def decisions_with(outcome: Outcome, decisions: QuerySet[Decision]) -> QuerySet[Decision]:
-    """Return the decisions that came out so."""
-    without_order = ~Exists(Order.objects.filter(decision=OuterRef("pk")))
-    by_reason = {Outcome.NO_ACTION: NO_ACTION, Outcome.LATE: LATE}
-    if outcome in by_reason:
-        return decisions.filter(without_order, reason__in=by_reason[outcome])
-    statuses = [status for status, stands_for in OF_STATUS.items() if stands_for is outcome]
-    with_order = Exists(Order.objects.filter(decision=OuterRef("pk"), status__in=statuses))
-    if outcome is Outcome.REFUSED:
-        return decisions.filter(with_order) | decisions.filter(without_order, reason__in=REFUSED)
-    return decisions.filter(with_order)
+def decisions_with(decisions: QuerySet[Decision], *outcomes: Outcome) -> QuerySet[Decision]:
+    """Return the decisions that came out in one of these ways; the last order has the say."""
+    last = Order.objects.filter(decision=OuterRef("pk")).order_by("-id").values("status")[:1]
+    without_order = Q(last_status=None, reason__in=_reasons(*outcomes))
+    return decisions.alias(last_status=Subquery(last)).filter(
+        Q(last_status__in=_statuses(*outcomes)) | without_order
+    )
+
+
+def _few(*outcomes: Outcome) -> QuerySet[Any]:
+    """Return the ids of alerts by what is rare about them, which an index finds among any number.
+
+    Only for outcomes that few of them have: all that have them are read.
+    """
+    of_decisions = Decision.objects.filter(reason__in=_reasons(*outcomes))
+    of_orders = Decision.objects.filter(orders__status__in=_statuses(*outcomes))
+    found = [
+        decisions_with(decisions, *outcomes).order_by().values("alert")
+        for decisions, names in ((of_decisions, _reasons(*outcomes)), (of_orders, _statuses(*outcomes)))
+        if names
+    ]
+    return found[0].union(*found[1:], all=True) if len(found) > 1 else found[0]
+
+
+def _statuses(*outcomes: Outcome) -> list[OrderStatus]:
+    return [status for status, stands_for in OF_STATUS.items() if stands_for in outcomes]
+
+
+def _reasons(*outcomes: Outcome) -> list[Reason]:
+    by_outcome = {Outcome.NO_ACTION: NO_ACTION, Outcome.LATE: LATE, Outcome.REFUSED: REFUSED}
+    return [reason for outcome in outcomes for reason in by_outcome.get(outcome, ())]

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from strategy.types import Event, Indicator
 from tradedesk import wiring
 from tradedesk.admin import frame, sparks
-from tradedesk.admin.alerts import latency_of, outcomes_of, why, with_decisions
+from tradedesk.admin.alert_lines import AlertLine, lines_of, with_decisions
 from tradedesk.admin.connections import connections_of
 from tradedesk.admin.kill_switch import MAY_OPERATE
 from tradedesk.admin.limits import meters_of
@@ -19,7 +19,7 @@ from tradedesk.admin.result import Held, held_by, result_of
 from tradedesk.admin.shown import Shown, shown_by
 from tradedesk.admin.tally import FAILED, STOPPED, TRADED, Tally, tally
 from tradedesk.admin.tokens import webhook_address
-from tradedesk.models import Alert, Bot, Decision, Incident, IncidentKind, Strategy, TradingMode
+from tradedesk.models import Alert, Bot, Incident, IncidentKind, Strategy, TradingMode
 from tradedesk.selectors import latency, profit
 from tradedesk.services.showing import bots_to_show
 from tradedesk.services.trading_state import effective_modes
@@ -56,13 +56,6 @@ class BotLine:
     def _last(self, indicator: Indicator) -> Event | None:
         events = (entry for entry in reversed(self.snapshot.memory.entries) if isinstance(entry, Event))
         return next((event for event in events if event.indicator is indicator), None)
-
-
-@dataclass(frozen=True)
-class AlertLine:
-    alert: Alert
-    results: Sequence[tuple[Decision | None, Outcome, str]]
-    latency: str
 
 
 @dataclass(frozen=True)
@@ -192,18 +185,7 @@ def _latest_alerts(shown: Shown) -> list[AlertLine]:
         alerts = alerts.filter(strategy__bots=shown.bot)
     if not shown.is_today:
         alerts = alerts.filter(received_at__gte=shown.start, received_at__lt=shown.end)
-    return [
-        AlertLine(
-            alert,
-            [
-                (decision, outcome, why(alert, decision))
-                for decision, outcome in outcomes_of(alert)
-                if decision is None or shown.shows(decision.bot)
-            ],
-            latency_of(alert),
-        )
-        for alert in with_decisions(alerts)[:LATEST]
-    ]
+    return lines_of(with_decisions(alerts)[:LATEST], shown.shows)
 
 
 def _alert_bar(counts: Tally) -> list[sparks.Segment]:

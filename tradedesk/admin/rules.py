@@ -4,6 +4,7 @@ from typing import Any
 
 from strategy.gate import CLOSING, OPENING
 
+SHOWN = 10
 LOOKS_AT = {rule.code: rule.looks_at for rule in (*CLOSING, *OPENING)}
 
 
@@ -31,6 +32,19 @@ class RuleTable:
     @property
     def passed(self) -> int:
         return sum(line.passed for line in self.lines)
+
+    @property
+    def first(self) -> list[Line]:
+        """The lines to show at once: those that refused, then the first ones that passed."""
+        return self._sorted[:SHOWN]
+
+    @property
+    def rest(self) -> list[Line]:
+        return self._sorted[SHOWN:]
+
+    @property
+    def _sorted(self) -> list[Line]:
+        return sorted(self.lines, key=lambda line: line.passed)
 
 
 def rule_tables(detail: Mapping[str, Any]) -> list[RuleTable]:

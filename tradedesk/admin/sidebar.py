@@ -1,14 +1,12 @@
 """The pages in the order of a working day. A line is a title, an icon, and a model's name or a page's."""
 
-from datetime import timedelta
 from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
 
-from strategy.sessions import session_start
 from tradedesk import wiring
-from tradedesk.admin.tally import FAILED, STOPPED, tally
+from tradedesk.admin.tally import FAILED, STOPPED, of_today
 
 Line = tuple[str, str, str]
 
@@ -84,5 +82,4 @@ def _badges(request: HttpRequest) -> dict[str, int]:
     """Return the one number that the sidebar shows: alerts of this session that were stopped or failed."""
     if not request.user.has_perm("tradedesk.view_alert"):
         return {}
-    now = wiring.desk().now()
-    return {"tradedesk.alert": tally(session_start(now), now + timedelta(days=1)).of(*STOPPED, *FAILED)}
+    return {"tradedesk.alert": of_today(wiring.desk().now()).of(*STOPPED, *FAILED)}

@@ -6,11 +6,12 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from strategy.sessions import CHICAGO
-from tradedesk.admin import cells, exports, words
+from tradedesk.admin import alert_facts, cells, exports, words
+from tradedesk.admin.faults import FAULTS
 from tradedesk.admin.filters import reason_word
-from tradedesk.admin.outcomes import Look, Outcome
+from tradedesk.admin.outcomes import Look, Outcome, outcome_of
 from tradedesk.admin.rules import rule_tables
-from tradedesk.models import REMEDIES, Reason
+from tradedesk.models import REMEDIES, Decision, Reason
 
 register = template.Library()
 
@@ -30,6 +31,10 @@ for filter_function in (
     words.clock,
     words.utc,
     words.both_zones,
+    words.precise,
+    words.plain_figures,
+    words.visible,
+    words.numbers_strong,
     words.span,
     cells.order_chip,
     cells.moment,
@@ -44,6 +49,18 @@ for filter_function in (
 def chip(outcome: Outcome) -> SafeString:
     """Show an outcome as colour, shape and word."""
     return cells.chip(outcome)
+
+
+@register.filter
+def outcome_chip(decision: Decision) -> SafeString:
+    """Show what became of a decision."""
+    return cells.chip(outcome_of(decision))
+
+
+@register.filter
+def state_after(decision: Decision) -> str:
+    """Show the state that a decision led to."""
+    return words.state_in_words(alert_facts.state_after(decision))
 
 
 @register.filter
@@ -68,6 +85,12 @@ def reason_label(code: str) -> str:
 def remedy(code: str) -> str:
     """Show what to do about a reason."""
     return REMEDIES[Reason(code)]
+
+
+@register.filter
+def fault(code: str) -> str:
+    """Show whose a reason is."""
+    return FAULTS[Reason(code)].sentence
 
 
 @register.filter

@@ -1,12 +1,13 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import Count, OuterRef, Subquery
 
-from tradedesk.admin.outcomes import LATE, NO_ACTION, OF_STATUS, Outcome
+from strategy.sessions import session_start
+from tradedesk.admin.outcomes import OF_STATUS, Outcome, outcome_of_reason
 from tradedesk.models import Decision, Order, OrderStatus
 
 TRADED = (Outcome.FILLED, Outcome.WORKING)
@@ -55,6 +56,11 @@ def tally(
     return Tally(_counted(rows))
 
 
+def of_today(now: datetime) -> Tally:
+    """Return what became of the alerts of this session, which began at 17:00 in Chicago. One query."""
+    return tally(session_start(now), now + timedelta(days=1))
+
+
 def _counted(rows: Iterable[tuple[str, str | None, int]]) -> Counter[tuple[Outcome, str]]:
     counts: Counter[tuple[Outcome, str]] = Counter()
     for reason, status, count in rows:
@@ -66,6 +72,4 @@ def _outcome(reason: str, status: str | None) -> Outcome:
     """Return what `outcomes.outcome_of` would, from a decision's reason and its last order's status."""
     if status:
         return OF_STATUS[OrderStatus(status)]
-    if reason in NO_ACTION:
-        return Outcome.NO_ACTION
-    return Outcome.LATE if reason in LATE else Outcome.REFUSED
+    return outcome_of_reason(reason)

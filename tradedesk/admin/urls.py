@@ -14,6 +14,7 @@ from tradedesk.admin import (
     planned,
     positions,
     profit,
+    reasons,
     search,
 )
 
@@ -30,6 +31,8 @@ urlpatterns = [
     path("admin/latency/", guarded(frame.quiet(latency.page)), name="latency"),
     path("admin/positions/reconcile/", guarded(positions.reconcile_now), name="reconcile_now"),
     path("admin/export/<str:name>/", guarded(exports.page), name="export"),
+    path("admin/reasons/", guarded(reasons.index), name="reasons"),
+    path("admin/reasons/<str:code>/", guarded(reasons.page), name="reason"),
     path("admin/kill-switch/", guarded(kill_switch.page), name="kill_switch"),
     path("admin/connections/", guarded(partial(planned.page, title="Connections")), name="connections"),
     path("admin/setup/", guarded(partial(planned.page, title="Checklist")), name="setup"),

@@ -1,9 +1,13 @@
 """How the panel says things: pure functions from rows and figures to short texts."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 from strategy.sessions import CHICAGO
 from strategy.types import Color, Direction
@@ -30,6 +34,11 @@ HELD = {"NONE": "flat", "LONG": "long", "SHORT": "short"}
 CROSS_FOR = {Color.BLUE: "DI+ above DI-", Color.RED: "DI- above DI+"}
 OTHER = {Color.BLUE: "red", Color.RED: "blue"}
 MOST_DECIMALS = 6
+NUMBER = re.compile(r"([+−-]?\d[\d.,]*)")
+# What turns the direction of writing, has no width, or is no character of a text.
+UNSEEN = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]"
+)
 
 
 def alert_in_words(alert: Alert) -> str:
@@ -122,6 +131,32 @@ def percent(found: Decimal) -> str:
 def clock(moment: datetime | None) -> str:
     """Return the time of day in UTC, the zone to be named once nearby."""
     return f"{moment:%H:%M:%S}" if moment else "–"
+
+
+def precise(moment: datetime | None) -> str:
+    """Return the time of day in UTC to the millisecond."""
+    return f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03}" if moment else "–"
+
+
+def plain_figures(figures: str) -> str:
+    """Return a rule's figures as people say them: yes, no, not known."""
+    said = {"True": "yes", "False": "no", "None": "not known"}
+    return re.sub(r"\b(True|False|None)\b", lambda found: said[found[0]], figures)
+
+
+def numbers_strong(text: str) -> SafeString:
+    """Return a text, escaped, with its numbers set off."""
+    parts = NUMBER.split(text)
+    return format_html_join(
+        "",
+        "{}",
+        ((format_html("<strong>{}</strong>", part) if n % 2 else part,) for n, part in enumerate(parts)),
+    )
+
+
+def visible(text: str) -> str:
+    """Return a text with the characters spelt out that would turn its direction or hide in it."""
+    return UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def milliseconds(found: float | None) -> str:

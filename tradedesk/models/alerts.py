@@ -33,6 +33,9 @@ class Alert(models.Model):
     effective_at = models.DateTimeField(null=True, blank=True)
     close = models.DecimalField(max_digits=20, decimal_places=8, null=True, blank=True)
     body = models.TextField(help_text="As received, the token cut out.")
+    headers = models.JSONField(
+        null=True, blank=True, help_text="Request line and a few headers, the token cut to its last four."
+    )
     errors = models.JSONField(default=dict, blank=True)
 
     class Meta:

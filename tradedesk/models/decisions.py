@@ -22,6 +22,8 @@ class Decision(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        # The panel looks for a reason among any number of decisions, newest first.
+        indexes = [models.Index(fields=["reason", "id"], name="decision_by_reason")]
         constraints = [
             models.UniqueConstraint(fields=["alert", "bot"], name="one_decision_per_alert_and_bot"),
         ]

@@ -113,6 +113,8 @@ class Order(models.Model):
             models.Index(fields=["entry"], condition=Q(entry__isnull=False), name="order_by_entry"),
             models.Index(fields=["account", "broker_order_id"], name="order_by_broker_id"),
             models.Index(fields=["account", "created_at"], name="order_by_time"),
+            # Most orders are filled; the others are few, and looked for.
+            models.Index(fields=["status", "id"], condition=~Q(status="filled"), name="order_not_filled"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["client_order_id"], name="one_order_per_client_order_id"),

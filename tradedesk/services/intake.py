@@ -33,11 +33,18 @@ class Signal:
 
 
 def store_alert(
-    strategy: Strategy, signal: Signal, *, body: str, source_address: str, now: datetime
+    strategy: Strategy,
+    signal: Signal,
+    *,
+    body: str,
+    source_address: str,
+    headers: Mapping[str, str],
+    now: datetime,
 ) -> tuple[Alert, bool]:
     """Store an alert durably and return it with True, or the first one of the same event with False.
 
-    `body` is what came in with the token cut out. Raises DatabaseError when it could not be stored.
+    `body` and `headers` are what came in with the token cut out. Raises DatabaseError when it could not
+    be stored.
     """
     timeframe = parse_timeframe(signal.timeframe)
     alert = Alert(
@@ -59,6 +66,7 @@ def store_alert(
         else signal.fired_at,
         close=signal.close,
         body=body,
+        headers=dict(headers),
     )
     try:
         rows.write(rows.insertion(alert))
@@ -73,6 +81,7 @@ def store_rejected(
     *,
     body: str,
     source_address: str,
+    headers: Mapping[str, str],
     now: datetime,
 ) -> Alert:
     """Store a message with a valid token that is no alert, with what is wrong by field."""
@@ -82,6 +91,7 @@ def store_rejected(
         received_at=now,
         source_address=source_address,
         body=body,
+        headers=dict(headers),
         errors=dict(errors),
     )
 

@@ -9,22 +9,20 @@ from django.db import DatabaseError, IntegrityError
 
 from broker.base import BrokerError
 from strategy import gate
-from strategy.machine import fold, remember
-from strategy.trend_filter import with_filter
-from strategy.types import Direction, Event, Indicator, Memory
+from strategy.machine import fold
+from strategy.types import Direction, Memory
 from tradedesk.models import (
     Alert,
     Bot,
     Decision,
     Order,
     OrderPurpose,
-    OrderSide,
     OrderStatus,
     Reason,
 )
 from tradedesk.services import booking, legs, orders, positions, settling
 from tradedesk.services.booking import is_left
-from tradedesk.services.choosing import Choice, choose, facts_for, reason_for
+from tradedesk.services.choosing import Choice, choose, facts_for
 from tradedesk.services.desk import READ_TIMEOUT_S, Deadline, Desk, Link
 from tradedesk.services.in_flight import is_recent, may_be_in_flight
 from tradedesk.services.intents import Intents, intents_of
@@ -32,7 +30,7 @@ from tradedesk.services.late_orders import send_late
 from tradedesk.services.measuring import measure_end
 from tradedesk.services.positions import BrokerView
 from tradedesk.services.records import QUIET, Records, records_of
-from tradedesk.services.signals import event_of, refusal_of_alert
+from tradedesk.services.standing import idle_choice, remembered
 from tradedesk.services.watching import watched
 from tradedesk.stores.positions import Busy, Seat, Snapshot, Unreadable, seat, stored
 from tradedesk.stores.rows import Stale
@@ -124,35 +122,12 @@ class _Turn:
 
     def _decide(self) -> Result:
         before = self.seat.snapshot
-        refusal = refusal_of_alert(self.alert, self.bot.strategy)
-        event = event_of(self.alert, self.bot.strategy)
-        known = with_filter(before.memory, self.bot.strategy.filter_timeframe)
-        memory = None if refusal else remember(known, event, self.desk.event_window)
-        if memory is None:
-            return self._stand(Choice(refusal or Reason.EVENT_WINDOW))
-        target = fold(memory).position
-        is_held = target is before.held and not self._is_in_doubt(target)
-        if is_held or self._is_on_its_way(target) or self._only_tells_the_filter(event, target):
-            return self._stand(Choice(reason_for(before, memory, event), memory))
-        return self._trade(memory, target)
-
-    def _is_in_doubt(self, target: Direction) -> bool:
-        """Tell whether the target moved to what is booked while an order may have moved what is held."""
-        has_moved = target is not self.seat.snapshot.state.position
-        return has_moved and Order.objects.unfinished().filter(bot=self.bot).exists()
-
-    def _is_on_its_way(self, target: Direction) -> bool:
-        """Tell whether an order works already toward a target that the event leaves where it was."""
-        before = self.seat.snapshot
-        if target in (Direction.NONE, before.held) or target is not before.state.position:
-            return False
-        side = OrderSide.BUY if target is Direction.LONG else OrderSide.SELL
-        return Order.objects.unfinished().filter(bot=self.bot, side=side).exists()
-
-    def _only_tells_the_filter(self, event: Event, target: Direction) -> bool:
-        """Tell whether the event is a colour of the filter that moves no target: it trades nothing."""
-        is_filter = event.indicator is Indicator.FILTER
-        return is_filter and target is self.seat.snapshot.state.position
+        memory = remembered(self.alert, self.bot, before, self.desk.event_window)
+        if isinstance(memory, Reason):
+            return self._stand(Choice(memory))
+        if choice := idle_choice(self.alert, self.bot, before, memory):
+            return self._stand(choice)
+        return self._trade(memory, fold(memory).position)
 
     def _stand(self, choice: Choice) -> Result:
         """Store a decision that sends nothing."""

@@ -31,6 +31,9 @@ LARGEST_BODY = 65_536
 HEARTBEAT = "HEARTBEAT"
 # An alert without any answer within three seconds is lost; one that is answered 503 comes again.
 STORE_WAIT_S = 2.0
+# Of the headers only these are kept, so that no secret comes along.
+KEPT_HEADERS = ("Content-Type", "Content-Length", "User-Agent", "X-Forwarded-For")
+LONGEST_HEADER = 200
 TOKEN_FIELD = re.compile(r'("token"\s*:\s*)"(?:[^"\\]|\\.)*"?')
 
 
@@ -111,7 +114,7 @@ def _take(
     limit = settings.WEBHOOK_RATE_PER_MINUTE
     if limit and count_this_minute(f"webhook:{admission.digest}", desk.now()) > limit:
         return answers.refused(429, "throttled", f"More than {limit} alerts in this minute.")
-    kept = _without_token(body, token)
+    kept, headers = _without_token(body, token), _headers(request, token)
     try:
         if problem is not None:
             raise problem
@@ -121,10 +124,10 @@ def _take(
             paper_market.follow_chart(desk, admission.bots, signal.close, deadline)
             return answers.heartbeat()
         alert, is_new = intake.store_alert(
-            strategy, signal, body=kept, source_address=address, now=desk.now()
+            strategy, signal, body=kept, source_address=address, headers=headers, now=desk.now()
         )
     except Invalid as invalid:
-        return _rejected(strategy, invalid, kept, address, desk)
+        return _rejected(strategy, invalid, kept, address, headers, desk)
     except DatabaseError:
         log.exception("webhook.database")
         return answers.unavailable()
@@ -166,6 +169,19 @@ def _without_token(body: bytes, token: str) -> str:
     return text.replace(token, "[token]")
 
 
+def _headers(request: HttpRequest, token: str) -> dict[str, str]:
+    """Return the request line and the headers that are kept, the token cut to its last four characters."""
+    cut = f"…{token[-4:]}"
+    found = {name: request.headers[name] for name in KEPT_HEADERS if name in request.headers}
+    found = {"Request": f"{request.method} {request.path}", **found}
+    return {name: _printable(text.replace(token, cut)[:LONGEST_HEADER]) for name, text in found.items()}
+
+
+def _printable(text: str) -> str:
+    """Return the text as a database takes it."""
+    return text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
+
+
 @lru_cache(maxsize=64)
 def _spelt(token: str) -> re.Pattern[str]:
     """Return what finds a token in JSON text, where any letter may be written as a number."""
@@ -173,10 +189,12 @@ def _spelt(token: str) -> re.Pattern[str]:
     return re.compile("".join(letters))
 
 
-def _rejected(strategy: Strategy, invalid: Invalid, body: str, address: str, desk: Desk) -> Response:
+def _rejected(
+    strategy: Strategy, invalid: Invalid, body: str, address: str, headers: dict[str, str], desk: Desk
+) -> Response:
     try:
         alert = intake.store_rejected(
-            strategy, invalid.errors, body=body, source_address=address, now=desk.now()
+            strategy, invalid.errors, body=body, source_address=address, headers=headers, now=desk.now()
         )
     except DatabaseError:
         log.exception("webhook.database")

@@ -115,6 +115,21 @@
     tick();
   });
 
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    const source = document.getElementById(button.dataset.copy);
+    const label = button.querySelector("span:last-child");
+    try {
+      await navigator.clipboard.writeText(source.textContent);
+      label.textContent = "Copied";
+    } catch {
+      // Only a page over https may write there: the person copies what is now selected.
+      getSelection().selectAllChildren(source);
+      label.textContent = "Selected: press Ctrl-C";
+    }
+  });
+
   let went = false;
   document.addEventListener("keydown", (event) => {
     if (event.target.closest("input, textarea, select, [contenteditable]") || event.ctrlKey || event.metaKey) return;
