@@ -30,7 +30,7 @@ APPENDED: tuple[type[Model], ...] = (Alert, Decision, Fill, Notice, AuditEntry, 
 # Small tables whose rows change: each row counts, whatever it says.
 WHOLE: tuple[type[Model], ...] = (Account, Bot, BotState, Strategy, Instrument, TradingState, TaskRun)
 # Of these the rows that are open, and the last ones.
-LAST = 40
+LAST = 25
 OPEN = {Incident: "closed_at IS NULL", FlattenWish: "ended_at IS NULL", Order: "settled_at IS NULL"}
 # Long, and never another one without another version.
 MEMORY = "memory"
