@@ -11,7 +11,7 @@ help:
 	@echo "make test    run the whole suite, on a real PostgreSQL and Redis of its own; ARGS='-k name' picks tests"
 	@echo "make check   format, lint, types, import rules, migrations, system checks, API schema, lock files"
 	@echo "make soak    play SEEDS=20000 more seeded stories of a desk in trouble, or one again: SEED=7"
-	@echo "make bench   benchmarks, JSON on the last line"
+	@echo "make bench   benchmarks, JSON on the last line; ARGS=panel for pages with a million alerts"
 	@echo "make zappa-settings STAGE=demo   write zappa_settings.demo.json with what Terraform made (docs/lambda.md)"
 	@echo "make package STAGE=demo          pack the function for AWS Lambda into var/packages/"
 	@echo "make deploy STAGE=demo           check, pack, release, look; go back when it is not well (docs/releasing.md)"

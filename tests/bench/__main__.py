@@ -16,6 +16,7 @@ from tests import embedded  # isort: skip - it sets the addresses that Django re
 import psycopg
 import redis
 
+from tests.bench import panel
 from tests.bench.broker import ACCOUNTS
 from tests.bench.function import measure_function
 from tests.bench.times import summary, timed
@@ -218,4 +219,7 @@ def wait_for(port: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:] == ["panel"]:
+        panel.main()
+    else:
+        main()

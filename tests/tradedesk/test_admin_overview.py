@@ -113,7 +113,7 @@ def test_page_costs_the_same_with_many_rows(panel: Client) -> None:
             make_order(bot, decision=make_decision(alert, bot, reason=Reason.TREND_BLUE))
             make_incident(bot, subject=f"{minute}")
 
-    assert cost_of(panel, "/admin/", trade_on) == 19
+    assert cost_of(panel, "/admin/", trade_on) == 18
 
 
 def test_person_without_rights_sees_the_state_only(viewer: Client) -> None:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+from datetime import date, datetime
 from decimal import Decimal
 from itertools import pairwise
 
@@ -5,23 +7,56 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builders import at
+from tests.fakes import START
 from tradedesk.admin.result import Result
 from tradedesk.models.ids import new_id
-from tradedesk.selectors.profit import Entry
+from tradedesk.selectors.ledger import Entry, Total
 
 ACCOUNT = new_id()
+YESTERDAY, DAY = date(2026, 11, 20), date(2026, 11, 23)
 
 
 def result(*nets: str, equity: str | None = None, still_open: str = "0") -> Result:
     """Return a result of fills a minute apart that brought so many dollars."""
-    entries = [
-        Entry(at(minute), ACCOUNT, None, "MESZ6", 1, Decimal(dollars), Decimal())
-        for minute, dollars in enumerate(nets)
-    ]
-    worth = None if equity is None else Decimal(equity)
+    entries = [_entry(at(minute), Decimal(dollars)) for minute, dollars in enumerate(nets)]
+    days = {DAY: Total(START)} if entries else {}
+    for entry in entries:
+        days[DAY].count(entry)
     return Result(
-        sum(map(Decimal, nets), Decimal()), Decimal(still_open), worth, None, None, entries, entries, ""
+        realised=sum(map(Decimal, nets), Decimal()),
+        open=Decimal(still_open),
+        equity=None if equity is None else Decimal(equity),
+        equity_read_at=None,
+        broker_profit=None,
+        days=days,
+        latest_entries=entries,
+        today=entries,
+        lacking="",
     )
+
+
+def _entry(moment: datetime, dollars: Decimal) -> Entry:
+    return Entry(
+        fill_id=new_id(),
+        at=moment,
+        day=DAY,
+        account_id=ACCOUNT,
+        bot_id=None,
+        order_id=ACCOUNT,
+        contract="MESZ6",
+        quantity=1,
+        price=Decimal(6800),
+        closed=1,
+        points=dollars / 5,
+        gross=dollars,
+        fee=Decimal(),
+    )
+
+
+def test_days_before_the_last_fills_are_one_point_each() -> None:
+    found = replace(result("10", "-4"), days={YESTERDAY: Total(at(-9), gross=Decimal(30), fees=Decimal(2))})
+
+    assert [value for _, value in found.curve] == [28, 38, 34]
 
 
 def test_curve_ends_at_the_equity_less_what_is_open() -> None:

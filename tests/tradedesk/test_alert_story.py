@@ -289,4 +289,4 @@ def test_cost_of_an_alerts_page_does_not_grow(panel: Client, bot: Bot) -> None:
             decision = make_decision(make_alert(bot.strategy, fired_at=at(minute)), bot)
             make_fill(make_order(bot, decision=decision), filled_at=at(minute))
 
-    assert cost_of(panel, url_of(first.alert), more) == 22
+    assert cost_of(panel, url_of(first.alert), more) == 21

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +9,7 @@ from tests.fakes import START
 from tests.posting import post
 from tests.telling import BLUE, DOWN, RED
 from tests.tradedesk.paper_desk import LIMIT_S, PaperDesk
-from tradedesk.models import Bot, Instrument, OrderSide
+from tradedesk.models import Bot, Fill, Instrument, OrderSide
 from tradedesk.selectors import profit
 from tradedesk.services import terms
 
@@ -41,7 +41,7 @@ def test_fills_are_paired_first_in_first_out_in_dollars_with_their_fees(desk: ob
     ]
     assert profit.net(profit.book().entries) == Decimal("65.75")
     assert profit.net(profit.book().since(at(3))) == Decimal("68.30")
-    (lots,) = (profit.book().lots or {}).values()
+    (lots,) = profit.book().lots.values()
     assert profit.open_profit(lots, bot.instrument, Decimal(6808)) == Decimal(-10)
 
 
@@ -51,7 +51,7 @@ def test_accounts_are_not_netted_with_each_other(desk: object) -> None:
     trade(bot, OrderSide.BUY, 1, "6800", 1)
     trade(other, OrderSide.SELL, 1, "6801", 2)
 
-    assert len(profit.book().lots or {}) == 2
+    assert len(profit.book().lots) == 2
     assert [entry.closed for entry in profit.book().entries] == [0, 0]
 
 
@@ -72,7 +72,7 @@ def test_mark_is_the_newest_close_that_an_alert_told(desk: object) -> None:
     make_alert(bot.strategy, fired_at=at(10), close=Decimal(6845))
     make_alert(bot.strategy, fired_at=at(20), close=None)
 
-    assert profit.marks() == {"MES": (Decimal(6845), at(10))}
+    assert profit.marks(at(30)) == {"MES": (Decimal(6845), at(10))}
 
 
 def test_book_is_kept_until_there_is_another_fill(
@@ -85,8 +85,46 @@ def test_book_is_kept_until_there_is_another_fill(
     with django_assert_num_queries(3):
         assert profit.book() is first
     trade(bot, OrderSide.SELL, 1, "6801", 2)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(3):
         assert len(profit.book().entries) == 2
+
+
+def test_book_is_the_same_however_the_fills_came_in(desk: object) -> None:
+    bot = make_bot()
+    Instrument.objects.filter(root="MES").update(fee=Decimal("0.85"))
+    trade(bot, OrderSide.BUY, 1, "6800", 60 * 30)
+    profit.book()
+    trade(bot, OrderSide.SELL, 2, "6812", 60 * 31)
+    continued = profit.book()
+    trade(bot, OrderSide.BUY, 1, "6790", 1)
+    with_a_late_one = profit.book()
+
+    assert [entry.gross for entry in continued.entries] == [0, 60]
+    assert [entry.gross for entry in with_a_late_one.entries] == [0, 0, 170]
+    Fill.objects.filter(price=6790).delete()
+    assert profit.book() == continued
+    Instrument.objects.filter(root="MES").update(fee=Decimal(1))
+    assert profit.net(profit.book().entries) == 57
+
+
+def test_days_are_those_of_the_exchange_and_come_to_the_entries(desk: object) -> None:
+    bot = make_bot()
+    Instrument.objects.filter(root="MES").update(fee=Decimal("0.85"))
+    # 16:59 and 17:01 in Chicago.
+    trade(bot, OrderSide.BUY, 1, "6800", 60 * 8 - 1)
+    trade(bot, OrderSide.SELL, 1, "6790", 60 * 8 + 1)
+    trade(bot, OrderSide.BUY, 1, "6780", 60 * 8 + 2)
+
+    book = profit.book()
+    days = book.days()
+
+    assert {f"{day}": total.net for day, total in days.items()} == {
+        "2026-11-23": Decimal("-0.85"),
+        "2026-11-24": Decimal("-51.70"),
+    }
+    assert (days[date(2026, 11, 24)].closings, days[date(2026, 11, 24)].won) == (1, 0)
+    assert sum(total.net for total in days.values()) == profit.net(book.entries)
+    assert book.days(bot_id=bot.account_id) == {}
 
 
 def test_result_is_the_brokers_own_to_the_cent(bot: Bot, paper: PaperDesk) -> None:
@@ -105,7 +143,7 @@ def test_result_is_the_brokers_own_to_the_cent(bot: Bot, paper: PaperDesk) -> No
 
     after = link.broker.cash(link.account.id, timeout_s=LIMIT_S).net_liq
     book = profit.book()
-    (lots,) = (book.lots or {}).values()
+    (lots,) = book.lots.values()
     still_open = profit.open_profit(lots, bot.instrument, Decimal(6840))
 
     assert before is not None

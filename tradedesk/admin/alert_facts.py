@@ -12,7 +12,8 @@ from tradedesk.admin import words
 from tradedesk.admin.result import held_by
 from tradedesk.models import Alert, Bot, Decision, Order
 from tradedesk.selectors import latency, profit
-from tradedesk.selectors.profit import Book, Entry
+from tradedesk.selectors.ledger import Entry
+from tradedesk.selectors.profit import Book
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def facts_of(alert: Alert, decision: Decision, orders: Sequence[Order], now: dat
         _latency(alert, decision, last, now),
         _slippage(alert, decision.bot, last),
         _state(decision),
-        _result(decision.bot, last, entries, book),
+        _result(decision.bot, last, entries, book, now),
     ]
 
 
@@ -98,7 +99,7 @@ def state_after(decision: Decision) -> Mapping[str, Any]:
     return {**decision.state_after, "current_position": held.value}
 
 
-def _result(bot: Bot, order: Order | None, entries: Sequence[Entry], book: Book) -> Fact:
+def _result(bot: Bot, order: Order | None, entries: Sequence[Entry], book: Book, now: datetime) -> Fact:
     """Return what the fill closed, or what the position that it opened would bring while it is held."""
     if order is None:
         return Fact("P&L of this trade", "–", "no trade")
@@ -112,16 +113,12 @@ def _result(bot: Bot, order: Order | None, entries: Sequence[Entry], book: Book)
     newer = Order.objects.filter(bot=bot, id__gt=order.id, filled_quantity__gt=0)
     if not is_held or newer.exists():
         return Fact("P&L of this trade", "–", "closed since: see the alert that closed it")
-    held = held_by(bot, book, profit.marks())
+    held = held_by(bot, book, profit.marks(now))
     note = f"last {words.price(held.mark)}, before fees" if held.mark is not None else "no price told since"
     return Fact("Open P&L of this trade", words.gain(held.open), note, words.gain_tone(held.open))
 
 
 def _entries(book: Book, order: Order) -> list[Entry]:
     """Return what the book says of an order's fills."""
-    times = {fill.filled_at for fill in order.fills.all()}
-    return [
-        entry
-        for entry in book.entries
-        if entry.at in times and entry.account_id == order.account_id and entry.contract == order.contract
-    ]
+    found = (book.entry_of(fill) for fill in order.fills.all())
+    return [entry for entry in found if entry is not None]

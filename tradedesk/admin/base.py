@@ -52,6 +52,7 @@ class PanelAdmin[M: Model](ModelAdmin):  # type: ignore[type-arg] # Django's cla
     show_facets = ShowFacets.NEVER
     paginator = CappedPaginator
     change_form_template = "panel/change_form.html"
+    list_after_template = "panel/parts/export.html"
     summary_template = ""
 
     def heading(self, row: M) -> str:

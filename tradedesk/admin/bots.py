@@ -5,7 +5,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from tradedesk.admin import arrivals, words
+from tradedesk.admin import arrivals, frame, positions, words
 from tradedesk.admin.audited import why_it_stays
 from tradedesk.admin.base import ReadOnly
 from tradedesk.admin.confirming import Confirmed
@@ -92,18 +92,12 @@ class BotAdmin(Confirmed, Tabbed[Bot]):
 
 @admin.register(BotState)
 class BotStateAdmin(ReadOnly[BotState]):
-    list_display = ("bot", "quantity", "contract", "average", "version", "updated_utc")
     list_select_related = ("bot",)
-    sortable_by = ()
     fields = ("bot", "quantity", "contract", "average_price", "version", "updated_both", "memory")
 
-    @admin.display(description="Average")
-    def average(self, state: BotState) -> str:
-        return words.price(state.average_price)
-
-    @admin.display(description="Updated (UTC)")
-    def updated_utc(self, state: BotState) -> str:
-        return words.utc(state.updated_at)
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        # The list of positions is a page of its own.
+        return frame.quiet(positions.page)(request)
 
     @admin.display(description="Updated")
     def updated_both(self, state: BotState) -> str:

@@ -1,5 +1,6 @@
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import Model
@@ -52,3 +53,8 @@ def lines(parts: Iterable[Any]) -> SafeString:
 def moment(at: datetime | None) -> SafeString:
     """Return a moment in UTC to the second, with the exchange's clock on hover."""
     return format_html('<span title="{}">{}</span>', words.both_zones(at), words.utc(at))
+
+
+def gain(dollars: Decimal | None) -> SafeString:
+    """Return dollars won or lost in their colour."""
+    return format_html('<span class="{}">{}</span>', words.gain_tone(dollars), words.gain(dollars))

@@ -127,7 +127,7 @@ def overview_of(request: HttpRequest) -> dict[str, Any]:
     lines = cards.read(
         "Bots and positions",
         "bot",
-        lambda: _bot_lines([bot for bot in bots if shown.shows(bot)], book or profit.Book()),
+        lambda: _bot_lines([bot for bot in bots if shown.shows(bot)], book or profit.Book(), now),
     )
     held = [line.held for line in lines or ()]
     alerts = cards.read("Latest alerts", "alert", lambda: _latest_alerts(shown))
@@ -160,8 +160,8 @@ def overview_of(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _bot_lines(bots: list[Bot], book: profit.Book) -> list[BotLine]:
-    modes, marks = effective_modes(bots), profit.marks() if bots else {}
+def _bot_lines(bots: list[Bot], book: profit.Book, now: datetime) -> list[BotLine]:
+    modes, marks = effective_modes(bots), profit.marks(now) if bots else {}
     return [
         BotLine(bot, Snapshot.from_row(bot.state), modes[bot.slug], held_by(bot, book, marks)) for bot in bots
     ]

@@ -1,6 +1,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from itertools import accumulate
@@ -10,12 +10,15 @@ from tradedesk.admin import sparks
 from tradedesk.admin.shown import Shown
 from tradedesk.models import Account, Bot
 from tradedesk.selectors import profit
-from tradedesk.selectors.profit import Book, Entry
+from tradedesk.selectors.ledger import Entry, Total
+from tradedesk.selectors.profit import Book
 from tradedesk.services.cash import Kept
 
 # Figures are read each ten minutes; what is much older is not the present.
 CURRENT_FOR = timedelta(minutes=25)
 MOST_POINTS = 1000
+# So many of the last fills are points of their own on a curve; before them each day is one.
+FINE = 400
 
 type Marks = Mapping[str, tuple[Decimal, datetime]]
 
@@ -41,7 +44,8 @@ class Result:
     equity: Decimal | None
     equity_read_at: datetime | None
     broker_profit: Decimal | None
-    entries: Sequence[Entry]
+    days: Mapping[date, Total]
+    latest_entries: Sequence[Entry]
     today: Sequence[Entry]
     lacking: str
     is_today: bool = True
@@ -58,14 +62,24 @@ class Result:
         return self.total / (self.equity - self.total) * 100
 
     @cached_property
+    def net(self) -> Decimal:
+        """What all fills came to after fees."""
+        return sum((total.net for total in self.days.values()), Decimal())
+
+    @cached_property
     def curve(self) -> list[tuple[int, float]]:
-        """Equity after each fill, as Unix seconds and dollars; the result alone where equity is not known."""
-        start = Decimal()
-        if self.equity is not None:
-            start = self.equity - (self.open or Decimal()) - profit.net(self.entries)
+        """Equity after each day's fills and after each of the last ones, as Unix seconds and dollars.
+
+        The result alone where equity is not known. What is open now is not in it.
+        """
+        running = Decimal() if self.equity is None else self.equity - (self.open or Decimal()) - self.net
+        fine_from = self.latest_entries[0].day if self.latest_entries else date.max
         by_second: dict[int, float] = {}
-        running = start
-        for entry in self.entries:
+        for day, total in self.days.items():
+            if day < fine_from:
+                running += total.net
+                by_second[int(total.at.timestamp())] = float(running)
+        for entry in self.latest_entries:
             running += entry.net
             by_second[int(entry.at.timestamp())] = float(running)
         return sparks.thinned(sorted(by_second.items()), MOST_POINTS)
@@ -73,7 +87,7 @@ class Result:
     @property
     def latest(self) -> Decimal:
         """The value that the curve has come to, open positions included."""
-        return self.equity if self.equity is not None else profit.net(self.entries) + (self.open or Decimal())
+        return self.equity if self.equity is not None else self.net + (self.open or Decimal())
 
     @property
     def drawdown(self) -> Decimal:
@@ -104,8 +118,9 @@ class Result:
     @property
     def won(self) -> int | None:
         """Percent of the closing fills that won after fees, None where nothing was closed."""
-        closings = [entry.net > 0 for entry in self.entries if entry.closed and entry.gross is not None]
-        return round(100 * sum(closings) / len(closings)) if closings else None
+        closings = sum(total.closings for total in self.days.values())
+        won = sum(total.won for total in self.days.values())
+        return round(100 * won / closings) if closings else None
 
 
 def held_by(bot: Bot, book: Book, marks: Marks) -> Held:
@@ -117,7 +132,7 @@ def held_by(bot: Bot, book: Book, marks: Marks) -> Held:
     mark, marked_at = marks.get(bot.instrument.root, (None, None))
     if not state.quantity:
         return Held(mark, marked_at, None)
-    lots = (book.lots or {}).get((bot.account_id, state.contract), ())
+    lots = book.lots.get((bot.account_id, state.contract), ())
     if held(lots) == state.quantity:
         open_now = profit.open_profit(lots, bot.instrument, mark)
     elif mark is None or state.average_price is None:
@@ -129,8 +144,7 @@ def held_by(bot: Bot, book: Book, marks: Marks) -> Held:
 
 def result_of(shown: Shown, book: Book, held: Sequence[Held], now: datetime) -> Result:
     """Return what the shown accounts and bots came to. `held` are their positions."""
-    entries = book.of(**shown.keys)
-    today = [entry for entry in entries if shown.start <= entry.at < shown.end]
+    today = book.of(shown.start, shown.end, **shown.keys)
     positions = [position.open for position in held if position.open is not None]
     told = Told() if shown.bot else _told(shown, now)
     return Result(
@@ -139,11 +153,20 @@ def result_of(shown: Shown, book: Book, held: Sequence[Held], now: datetime) -> 
         equity=told.equity,
         equity_read_at=told.read_at,
         broker_profit=told.profit if shown.is_today else None,
-        entries=entries,
+        days=book.days(**shown.keys),
+        latest_entries=_whole_days(book.of(**shown.keys)),
         today=today,
         lacking=_lacking(today),
         is_today=shown.is_today,
     )
+
+
+def _whole_days(entries: Sequence[Entry]) -> Sequence[Entry]:
+    """Return the last fills, so many that the first of them is the first of its day."""
+    if len(entries) <= FINE:
+        return entries
+    cut = entries[-FINE - 1].day
+    return [entry for entry in entries[-FINE:] if entry.day > cut]
 
 
 def _lacking(entries: Sequence[Entry]) -> str:

@@ -2,11 +2,12 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from django import template
+from django.template import Context
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from strategy.sessions import CHICAGO
-from tradedesk.admin import alert_facts, cells, words
+from tradedesk.admin import alert_facts, cells, exports, words
 from tradedesk.admin.connections import look_of
 from tradedesk.admin.faults import FAULTS
 from tradedesk.admin.filters import reason_word
@@ -22,6 +23,7 @@ for filter_function in (
     words.bot_in_words,
     words.state_in_words,
     words.order_in_words,
+    words.order_asked,
     words.price,
     words.signed,
     words.money,
@@ -38,6 +40,7 @@ for filter_function in (
     words.numbers_strong,
     words.span,
     cells.order_chip,
+    cells.moment,
     cells.url_of,
     reason_word,
     rule_tables,
@@ -143,3 +146,9 @@ def in_zone(moment: datetime, zone: str) -> str:
 def icon(name: str) -> SafeString:
     """Show an icon of Unfold's font, which is made of its name: not to be read aloud."""
     return format_html('<span class="material-symbols-outlined" aria-hidden="true">{}</span>', name)
+
+
+@register.simple_tag(takes_context=True)
+def export_address(context: Context, model_name: str) -> str:
+    """Return where the list of this page is as a CSV file, "" where it is none."""
+    return exports.address_of(context["request"], model_name)

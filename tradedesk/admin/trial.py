@@ -39,7 +39,7 @@ def page(request: HttpRequest, strategy_id: UUID) -> HttpResponse:
         "bots": bots,
         "events": EVENTS.items(),
         "why_dry": _why_dry(request, bots),
-        "close": profit.marks().get(strategy.instrument.root, (None,))[0],
+        "close": profit.marks(wiring.desk().now()).get(strategy.instrument.root, (None,))[0],
     }
     if request.method == "POST":
         answer = _send(request, strategy, bots, context)

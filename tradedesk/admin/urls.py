@@ -1,5 +1,3 @@
-from functools import partial
-
 from django.contrib import admin
 from django.urls import path
 from django.views.generic import RedirectView
@@ -8,12 +6,15 @@ from tradedesk.admin import (
     arming,
     checklist,
     connections,
+    exports,
     frame,
     halt,
     kill_switch,
+    latency,
     limit_uses,
     overview,
-    planned,
+    positions,
+    profit,
     reasons,
     resume,
     search,
@@ -26,13 +27,16 @@ guarded = admin.site.admin_view
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     # Before those of the admin site, whose start page and search they stand in for.
-    path("admin/", guarded(overview.page)),
+    path("admin/", guarded(frame.quiet(overview.page))),
     path("admin/search/", guarded(search.page)),
-    path("admin/header/", guarded(frame.header_poll), name="header_poll"),
+    path("admin/header/", guarded(frame.quiet(frame.header_poll)), name="header_poll"),
+    path("admin/profit/", guarded(frame.quiet(profit.page)), name="profit"),
+    path("admin/profit/trades/", guarded(profit.trades_file), name="trades_file"),
+    path("admin/latency/", guarded(frame.quiet(latency.page)), name="latency"),
+    path("admin/positions/reconcile/", guarded(positions.reconcile_now), name="reconcile_now"),
+    path("admin/export/<str:name>/", guarded(exports.page), name="export"),
     path("admin/reasons/", guarded(reasons.index), name="reasons"),
     path("admin/reasons/<str:code>/", guarded(reasons.page), name="reason"),
-    path("admin/profit/", guarded(partial(planned.page, title="P&L and equity")), name="profit"),
-    path("admin/latency/", guarded(partial(planned.page, title="Latency")), name="latency"),
     path("admin/kill-switch/", guarded(kill_switch.page), name="kill_switch"),
     path("admin/kill-switch/resume/", guarded(resume.page), name="resume"),
     path("admin/kill-switch/arm/<slug:name>/", guarded(arming.page), name="arming"),

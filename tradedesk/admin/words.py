@@ -86,6 +86,11 @@ def order_in_words(order: Order) -> str:
     if order.status == OrderStatus.FILLED and order.average_price is not None:
         verb = "Bought" if order.side == OrderSide.BUY else "Sold"
         return f"{verb} {order.filled_quantity} {order.contract} @ {price(order.average_price)}"
+    return order_asked(order)
+
+
+def order_asked(order: Order) -> str:
+    """Return what an order asks for, such as "Buy 2 MESZ6"."""
     waits_at = f" at {price(order.price)}" if order.price is not None else ""
     return f"{OrderSide(order.side).label} {order.quantity} {order.contract}{waits_at}"
 

@@ -1,71 +1,78 @@
 """Profit and loss by the desk's own fills: oldest contracts closed first, fees taken off, in dollars."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
-from typing import NamedTuple
+from operator import attrgetter
 from uuid import UUID
 
 from django.db.models import OuterRef, Subquery
 
-from strategy.lots import Lot, held, match, points_open
-from strategy.symbols import root_of
-from tradedesk.models import Alert, AlertOutcome, Fill, Instrument, OrderSide, Strategy
+from strategy.lots import Lot, points_open
+from tradedesk.models import Alert, AlertOutcome, Fill, Instrument, Strategy
+from tradedesk.selectors.ledger import Entry, Key, Terms, Total, ledger
 
-COLUMNS = (
-    *("account_id", "bot_id", "order_id", "order__position_before", "contract"),
-    *("side", "quantity", "price", "filled_at"),
-)
-BOOKS_KEPT = 8
+# What was told longer ago is no price of today: a long weekend fits in.
+MARK_FOR = timedelta(days=7)
 
-
-class Terms(NamedTuple):
-    """What turns an instrument's points into dollars; the fee is for one contract and side."""
-
-    point_value: Decimal
-    fee: Decimal | None
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What one fill brought: `gross` dollars by what it closed, less its own `fee`.
-
-    `gross` is None where the price of what was closed is not known, `fee` where the instrument has none.
-    """
-
-    at: datetime
-    account_id: UUID
-    bot_id: UUID | None
-    contract: str
-    closed: int
-    gross: Decimal | None
-    fee: Decimal | None
-
-    @property
-    def net(self) -> Decimal:
-        """Dollars after fees; what is not known counts as nothing."""
-        return (self.gross or Decimal()) - (self.fee or Decimal())
+AT = attrgetter("at")
 
 
 @dataclass(frozen=True)
 class Book:
-    """All entries in order of time, and what is still held by account and contract."""
+    """All entries in order of time, the totals of each day, and what is held by account and contract."""
 
     entries: Sequence[Entry] = ()
-    lots: Mapping[tuple[UUID, str], tuple[Lot, ...]] | None = None
+    totals: Mapping[Key, Total] = field(default_factory=dict)
+    lots: Mapping[tuple[UUID, str], tuple[Lot, ...]] = field(default_factory=dict)
+    _days: dict[tuple[UUID | None, UUID | None], dict[date, Total]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
-    def since(self, start: datetime) -> list[Entry]:
-        return [entry for entry in self.entries if entry.at >= start]
+    def entry_of(self, fill: Fill) -> Entry | None:
+        """Return what a fill brought; None for one that came after the book was read."""
+        first = bisect_left(self.entries, fill.filled_at, key=AT)
+        last = bisect_right(self.entries, fill.filled_at, key=AT)
+        return next((entry for entry in self.entries[first:last] if entry.fill_id == fill.pk), None)
 
-    def of(self, *, account_id: UUID | None = None, bot_id: UUID | None = None) -> list[Entry]:
-        """Return the entries of an account and of a bot, where one is named."""
+    def since(self, start: datetime) -> Sequence[Entry]:
+        return self.entries[bisect_left(self.entries, start, key=AT) :]
+
+    def of(
+        self,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        *,
+        account_id: UUID | None = None,
+        bot_id: UUID | None = None,
+    ) -> Sequence[Entry]:
+        """Return the entries from `start` until before `end`, of one account or bot where it is named."""
+        first = 0 if start is None else bisect_left(self.entries, start, key=AT)
+        last = len(self.entries) if end is None else bisect_left(self.entries, end, key=AT)
+        found = self.entries[first:last]
+        if account_id is None and bot_id is None:
+            return found
         return [
             entry
-            for entry in self.entries
+            for entry in found
             if account_id in (None, entry.account_id) and bot_id in (None, entry.bot_id)
         ]
+
+    def days(self, *, account_id: UUID | None = None, bot_id: UUID | None = None) -> dict[date, Total]:
+        """Return the total of each trading day with a fill, the first day first. Reckoned once."""
+        asked = (account_id, bot_id)
+        if asked not in self._days:
+            self._days[asked] = self._totals_of(account_id, bot_id)
+        return self._days[asked]
+
+    def _totals_of(self, account_id: UUID | None, bot_id: UUID | None) -> dict[date, Total]:
+        found: dict[date, Total] = {}
+        for key, total in self.totals.items():
+            if account_id in (None, key.account_id) and bot_id in (None, key.bot_id):
+                found.setdefault(key.day, Total(total.at)).add(total)
+        return dict(sorted(found.items()))
 
 
 def net(entries: Iterable[Entry]) -> Decimal:
@@ -78,10 +85,19 @@ def is_whole(entries: Iterable[Entry]) -> bool:
     return all(entry.gross is not None and entry.fee is not None for entry in entries)
 
 
+_book = Book()
+_of: object = None
+
+
 def book() -> Book:
-    """Return what every fill brought. Four queries at most; fills are read anew when there is one more."""
-    newest = Fill.objects.order_by("-id").values_list("id", flat=True).first()
-    return _book(newest, Fill.objects.count(), tuple(sorted(_terms().items())))
+    """Return what every fill brought. Three queries, one more where the fills are read from the first on."""
+    global _book, _of  # noqa: PLW0603 - one per process
+    found = ledger(terms())
+    state = (id(found), found.newest, len(found.entries))
+    if state != _of:
+        _book = Book(list(found.entries), dict(found.totals), dict(found.lots))
+        _of = state
+    return _book
 
 
 def open_profit(lots: tuple[Lot, ...], instrument: Instrument, mark: Decimal | None) -> Decimal | None:
@@ -90,11 +106,14 @@ def open_profit(lots: tuple[Lot, ...], instrument: Instrument, mark: Decimal | N
     return None if points is None else points * instrument.point_value
 
 
-def marks() -> dict[str, tuple[Decimal, datetime]]:
-    """Return the newest close that an alert told for each instrument's root, and when. One query."""
+def marks(now: datetime) -> dict[str, tuple[Decimal, datetime]]:
+    """Return the newest close that an alert of the last week told for each root, and when. One query."""
     told = Alert.objects.filter(
-        strategy=OuterRef("pk"), outcome=AlertOutcome.ACCEPTED, close__isnull=False
-    ).order_by("-id")
+        strategy=OuterRef("pk"),
+        outcome=AlertOutcome.ACCEPTED,
+        close__isnull=False,
+        received_at__gt=now - MARK_FOR,
+    ).order_by("-received_at", "-id")
     newest = Strategy.objects.annotate(
         told=Subquery(told.values("close")[:1]), told_at=Subquery(told.values("received_at")[:1])
     ).filter(told__isnull=False)
@@ -102,42 +121,7 @@ def marks() -> dict[str, tuple[Decimal, datetime]]:
     return {root: (close, at) for root, close, at in rows}
 
 
-def _terms() -> dict[str, Terms]:
+def terms() -> dict[str, Terms]:
+    """Return what a point and a contract's fee are worth for each root. One query."""
     rows = Instrument.objects.values_list("root", "point_value", "fee")
     return {root: Terms(value, fee) for root, value, fee in rows}
-
-
-@lru_cache(maxsize=BOOKS_KEPT)
-def _book(_newest: UUID | None, _count: int, terms: tuple[tuple[str, Terms], ...]) -> Book:
-    by_root = dict(terms)
-    lots: dict[tuple[UUID, str], tuple[Lot, ...]] = {}
-    entries, orders_seen = [], set()
-    for row in Fill.objects.order_by("filled_at", "broker_fill_id").values_list(*COLUMNS, named=True):
-        key = (row.account_id, row.contract)
-        before = lots.get(key, ())
-        is_first = row.order_id not in orders_seen
-        orders_seen.add(row.order_id)
-        if is_first and row.order__position_before not in (None, held(before)):
-            # A person traded, or the first fills are gone: nobody here knows what that cost.
-            before = (Lot(row.order__position_before, None),) if row.order__position_before else ()
-        signed = row.quantity if row.side == OrderSide.BUY else -row.quantity
-        matched = match(before, signed, row.price)
-        lots[key] = matched.lots
-        root = root_of(row.contract, by_root)
-        of_root = by_root[root] if root else None
-        entries.append(
-            Entry(
-                at=row.filled_at,
-                account_id=row.account_id,
-                bot_id=row.bot_id,
-                contract=row.contract,
-                closed=matched.closed,
-                gross=_gross(matched.points, of_root),
-                fee=None if of_root is None or of_root.fee is None else of_root.fee * row.quantity,
-            )
-        )
-    return Book(entries, {key: held_now for key, held_now in lots.items() if held_now})
-
-
-def _gross(points: Decimal | None, terms: Terms | None) -> Decimal | None:
-    return None if points is None or terms is None else points * terms.point_value
