@@ -38,6 +38,12 @@ class Other:
 
 def someone_waits_for_a_lock() -> bool:
     """Tell whether a transaction waits for another one."""
+    return count_of_waiting() > 0
+
+
+def count_of_waiting() -> int:
+    """Return how many transactions wait for another one."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        return bool(cursor.fetchone()[0])
+        cursor.execute("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted")
+        (count,) = cursor.fetchone()
+    return int(count)

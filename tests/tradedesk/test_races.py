@@ -1,8 +1,10 @@
 from collections import defaultdict
 from collections.abc import Callable
+from threading import Event
 from typing import Any
 
 import pytest
+from django.db import transaction
 
 from broker.base import (
     BrokerNotReached,
@@ -17,6 +19,8 @@ from tests.builders import make_account, make_bot, make_fill, make_order, set_he
 from tests.fakes import FakeBroker, FakeClock
 from tests.posting import Teller
 from tests.telling import BLUE, DOWN, LEFT_BEHIND_S, set_mode
+from tests.threads import Other, count_of_waiting, someone_waits_for_a_lock
+from tests.waiting import until
 from tradedesk.models import Account, Bot, BotState, Fill, Order, TradingMode
 from tradedesk.services.desk import Desk
 from tradedesk.services.flatten import flatten
@@ -128,6 +132,34 @@ def test_flatten_beside_an_exit_sells_once(
 
     flatten(desk, scope=f"bot:{bot.slug}", reason="", by="ada")
 
+    assert (sent(broker), broker.held()) == ([("SELL", 1)], 0)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("two_processes_without_redis")
+def test_flatten_beside_an_exit_that_is_just_being_claimed_sells_once(
+    bot: Bot, tell: Teller, broker: FakeBroker, desk: Desk, clock: FakeClock
+) -> None:
+    tell(BLUE)
+    broker.submits.clear()
+    clock.advance(1200)
+    has_read, goes_on = Event(), Event()
+
+    def pause() -> None:
+        has_read.set()
+        goes_on.wait(10)
+
+    during(broker, "positions", 2, pause)
+    flattening = Other(lambda: flatten(desk, scope="account:paper", reason="", by="ada"))
+    has_read.wait(10)
+    with transaction.atomic():
+        BotState.objects.select_for_update().get(bot=bot)
+        exiting = Other(lambda: tell(DOWN, 20))
+        until(someone_waits_for_a_lock, 10, "the claim of the exit is being written")
+        goes_on.set()
+        until(lambda: broker.submits or count_of_waiting() == 2, 10, "the flatten has come as far")
+
+    assert (flattening.join().flat, exiting.join().decision["action"]) == (True, "EXIT")
     assert (sent(broker), broker.held()) == ([("SELL", 1)], 0)
 
 

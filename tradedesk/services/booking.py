@@ -23,8 +23,8 @@ from tradedesk.services.choosing import stood_down
 from tradedesk.services.positions import BrokerView
 from tradedesk.services.records import Records, unchanged
 from tradedesk.stores import lease, rows
-from tradedesk.stores.positions import Snapshot
-from tradedesk.stores.rows import Statement
+from tradedesk.stores.positions import Snapshot, Unreadable, stored
+from tradedesk.stores.rows import Stale, Statement
 
 REFUSED = (OrderStatus.REJECTED, OrderStatus.DENIED, OrderStatus.CANCELLED)
 
@@ -32,6 +32,21 @@ REFUSED = (OrderStatus.REJECTED, OrderStatus.DENIED, OrderStatus.CANCELLED)
 def store(before: Snapshot, after: Snapshot) -> None:
     """Write the bot's next version. Raises Stale unless the database still has the version before it."""
     rows.write(*_next_version(before, after))
+
+
+def outdate(bot: Bot, now: datetime) -> bool:
+    """Let nobody claim an order for what was read of the bot before; False where somebody changed it just now.
+
+    A bot whose memory cannot be read decides nothing anyway.
+    """
+    try:
+        before = stored(bot.id)
+        store(before, before.changed(now))
+    except Unreadable:
+        return True
+    except Stale:
+        return False
+    return True
 
 
 def write(

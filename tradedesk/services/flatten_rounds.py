@@ -179,6 +179,9 @@ def _send_closing(
         has_moved = _settled(account, contract) != settled_before
         if has_moved or ours.filter(settled_at=None, purpose__in=CLOSES).exists():
             return None
+        # A claim that is being written at this moment is not among the orders yet.
+        if bot is not None and not booking.outdate(bot, now):
+            return None
         order = Order.objects.create(
             id=identity,
             account=account,
