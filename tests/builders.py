@@ -32,8 +32,8 @@ from tradedesk.models import (
     WebhookToken,
 )
 from tradedesk.models.ids import new_id
-from tradedesk.services.signals import WORDS
-from tradedesk.services.tokens import digest_of
+from tradedesk.services.alerts.signals import WORDS
+from tradedesk.services.alerts.tokens import digest_of
 from tradedesk.stores.positions import Snapshot
 
 TOKEN = "tok-0123456789abcdef0123456789abcdef"

@@ -10,8 +10,8 @@ from tests.builders import make_user
 from tests.fakes import FakeBroker, FakeClock, FakeLinks, make_desk
 from tradedesk import wiring
 from tradedesk.models import TradingState
-from tradedesk.services import readiness
 from tradedesk.services.desk import Desk
+from tradedesk.services.reconciling import readiness
 from tradedesk.stores import rates, redis
 
 DATABASE_FIXTURES = {"db", "transactional_db", "desk", "api"}

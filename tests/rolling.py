@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from tests.fakes import FakeBroker
 from tradedesk.models import Incident, Order
+from tradedesk.services.contracts.rolling import roll
 from tradedesk.services.desk import Desk
-from tradedesk.services.rolling import roll
 
 DUE = [("ROLL_DUE", "mes-paper")]
 ROLLED = [("BUY", 1, "MESZ6"), ("SELL", 1, "MESZ6"), ("BUY", 1, "MESH7")]

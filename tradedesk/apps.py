@@ -13,7 +13,7 @@ class TradeDeskConfig(AppConfig):
     def ready(self) -> None:
         from tradedesk import checks  # noqa: F401, PLC0415 - registers the system checks
         from tradedesk.metrics import ErrorCounter  # noqa: PLC0415
-        from tradedesk.services import roles  # noqa: PLC0415
+        from tradedesk.services.people import roles  # noqa: PLC0415
         from tradedesk.stores import waits  # noqa: PLC0415
 
         connection_created.connect(waits.bound)

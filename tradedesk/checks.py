@@ -6,7 +6,7 @@ from django.db import connection
 
 from broker.base import BrokerRefused
 from tradedesk.models import Environment
-from tradedesk.services.identity import check_address
+from tradedesk.services.halting.identity import check_address
 
 
 @register(Tags.security)

@@ -8,27 +8,13 @@ from django.db import DatabaseError
 
 from tradedesk import wiring
 from tradedesk.models import Account
-from tradedesk.services import (
-    alert_stream,
-    calendars,
-    channels,
-    flatten,
-    looking,
-    measuring,
-    outer_wall,
-    recovery,
-    renewal,
-    retention,
-    rolls,
-    rounds,
-    sending,
-    statement,
-    task_runs,
-    telling,
-    terms,
-    versions,
-)
-from tradedesk.services.flat_by import flat_by as bring_flat_by
+from tradedesk.services import renewal, retention, task_runs
+from tradedesk.services.alerts import alert_stream
+from tradedesk.services.contracts import calendars, rolls, terms
+from tradedesk.services.halting import flatten, outer_wall, versions
+from tradedesk.services.halting.flat_by import flat_by as bring_flat_by
+from tradedesk.services.reconciling import looking, recovery, rounds
+from tradedesk.services.reports import channels, measuring, sending, statement, telling
 from tradedesk.stores import lease
 from tradedesk.stores.task_locks import only_one
 

@@ -12,7 +12,7 @@ from broker.tradovate.client import TradovateBroker
 from broker.tradovate.credentials import Credentials
 from tradedesk.models import Account, Environment
 from tradedesk.services.desk import Desk, Link
-from tradedesk.services.identity import check_account, check_address
+from tradedesk.services.halting.identity import check_account, check_address
 from tradedesk.stores import credentials
 from tradedesk.stores.logins import SharedLogins
 

@@ -11,8 +11,8 @@ import tradedesk.admin.urls  # noqa: E402 - a server is complete when it takes t
 import tradedesk.api.urls  # noqa: E402
 import tradedesk.urls  # noqa: E402, F401
 from tradedesk import wiring  # noqa: E402 - needs the applications loaded
-from tradedesk.services.starting import settle_at_start  # noqa: E402
-from tradedesk.services.versions import keep_signing  # noqa: E402
+from tradedesk.services.halting.versions import keep_signing  # noqa: E402
+from tradedesk.services.reconciling.starting import settle_at_start  # noqa: E402
 
 # Openings are denied until the accounts were reconciled since the start; do not wait for the worker.
 threading.Thread(target=settle_at_start, args=[wiring.desk()], name="settle-at-start", daemon=True).start()

@@ -176,7 +176,7 @@ def set_up() -> list[str]:
     from django.core.management import call_command
 
     from tradedesk.models import Account, Bot, Instrument, Strategy, WebhookToken
-    from tradedesk.services.tokens import digest_of
+    from tradedesk.services.alerts.tokens import digest_of
 
     call_command("migrate", verbosity=0)
     instrument, tokens = Instrument.objects.get(root="MES"), []
@@ -198,7 +198,7 @@ def reconcile() -> None:
     """Let openings through in every web process: their accounts are reconciled after they started."""
     from tradedesk import wiring
     from tradedesk.models import Account
-    from tradedesk.services.reconciliation import reconcile as compare
+    from tradedesk.services.reconciling.reconciliation import reconcile as compare
 
     compare(wiring.desk(), Account.objects.all())
 

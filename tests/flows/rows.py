@@ -28,8 +28,8 @@ def make_rows() -> dict[str, Any]:
     """Return the API token, the panel's password, and every bot with the webhook token that drives it."""
     from tradedesk import wiring
     from tradedesk.models import Account, Bot, Instrument, Strategy
-    from tradedesk.services.setup import Secrets, ensure_demo_desk
-    from tradedesk.services.tokens import keep_token, new_token
+    from tradedesk.services.alerts.tokens import keep_token, new_token
+    from tradedesk.services.people.setup import Secrets, ensure_demo_desk
 
     own = Secrets(new_token(), "ada", secrets.token_urlsafe(12), secrets.token_hex(32))
     ensure_demo_desk(own, wiring.now())

@@ -10,8 +10,8 @@ from pytest_django.live_server_helper import LiveServer
 
 from tests.builders import make_user
 from tests.panel.visiting import Visitor
-from tradedesk.services import roles
 from tradedesk.services.desk import Desk
+from tradedesk.services.people import roles
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), "")
 QUIET = [

@@ -8,8 +8,8 @@ from tests.fakes import START
 from tests.panel.visiting import Scheme, Visitor, findings_of, overflow_of
 from tradedesk.admin.cells import url_of
 from tradedesk.models import AuditEntry, FlattenWish, Incident, TradingMode, TradingState
-from tradedesk.services import looking
 from tradedesk.services.desk import Desk
+from tradedesk.services.reconciling import looking
 
 GATE = "/admin/kill-switch/resume/"
 

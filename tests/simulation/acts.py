@@ -12,13 +12,13 @@ from tests.simulation.processes import Process
 from tests.simulation.world import World
 from tests.telling import BLUE, DOWN, RED, UP
 from tradedesk.models import Account, Incident, IncidentKind, TradingMode
-from tradedesk.services import kill_switch
-from tradedesk.services.comparing import Comparer
-from tradedesk.services.flatten import flatten, go_on
-from tradedesk.services.following import Follower
-from tradedesk.services.recovery import recover
-from tradedesk.services.resolving import resolve
-from tradedesk.services.rounds import reconcile_each
+from tradedesk.services.halting import kill_switch
+from tradedesk.services.halting.flatten import flatten, go_on
+from tradedesk.services.reconciling.comparing import Comparer
+from tradedesk.services.reconciling.following import Follower
+from tradedesk.services.reconciling.recovery import recover
+from tradedesk.services.reconciling.resolving import resolve
+from tradedesk.services.reconciling.rounds import reconcile_each
 from tradedesk.webhook.views import TradingViewWebhook
 
 # TradingView sends up to four times.

@@ -22,8 +22,8 @@ from tradedesk.models import (
     OrderStatus,
     TradingMode,
 )
-from tradedesk.services.signals import event_of, refusal_of_alert
-from tradedesk.services.trading_state import scopes_of
+from tradedesk.services.alerts.signals import event_of, refusal_of_alert
+from tradedesk.services.halting.trading_state import scopes_of
 from tradedesk.stores import rows
 from tradedesk.stores.positions import Snapshot, _keys, stored
 

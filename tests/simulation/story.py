@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 from tests.simulation.acts import MOST_TRIES, Acts
 from tests.simulation.world import World
-from tradedesk.services.recovery import recover
+from tradedesk.services.reconciling.recovery import recover
 
 # Two looks make an incident of a difference, three a lost order; more are for a process that died.
 MOST_ROUNDS = 6

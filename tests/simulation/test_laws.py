@@ -16,8 +16,10 @@ from tests.simulation.laws import LawBroken
 from tests.simulation.playing import play
 from tests.simulation.world import World, world_of
 from tradedesk.models import Alert, Order, OrderStatus, TradingMode
-from tradedesk.services import choosing, kill_switch, orders, recovery
-from tradedesk.services.orders import Outcome
+from tradedesk.services.halting import kill_switch
+from tradedesk.services.order_path import choosing, orders
+from tradedesk.services.order_path.orders import Outcome
+from tradedesk.services.reconciling import recovery
 from tradedesk.stores import rows
 from tradedesk.stores.rows import Statement
 

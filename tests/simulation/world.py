@@ -16,9 +16,9 @@ from tests.simulation.seams import Database, Redis
 from tests.simulation.venue import Venue
 from tradedesk import wiring
 from tradedesk.models import Bot, ids
-from tradedesk.services import flatten, wishes
-from tradedesk.services.kill_switch import NotClean, NotCompared
-from tradedesk.services.recovery import recover
+from tradedesk.services.halting import flatten, wishes
+from tradedesk.services.halting.kill_switch import NotClean, NotCompared
+from tradedesk.services.reconciling.recovery import recover
 from tradedesk.stores import positions, rates
 from tradedesk.stores.positions import Busy
 

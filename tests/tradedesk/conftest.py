@@ -40,8 +40,8 @@ from tradedesk.models import (
     TradingMode,
     TradingStateChange,
 )
+from tradedesk.services.contracts.rolls import watch_rolls
 from tradedesk.services.desk import Desk
-from tradedesk.services.rolls import watch_rolls
 
 
 @pytest.fixture

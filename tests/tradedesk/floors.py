@@ -21,14 +21,15 @@ from tests.tradedesk.test_trips import place
 from tests.tradedesk.test_webhook_status import failing
 from tradedesk import tasks, wiring
 from tradedesk.models import Account, Bot, Environment, Order, OrderSide, OrderStatus
-from tradedesk.services import alert_stream, outer_wall
-from tradedesk.services.arming import NotArmed, arm
+from tradedesk.services.alerts import alert_stream
 from tradedesk.services.desk import Desk, Link
-from tradedesk.services.flat_by import flat_by
-from tradedesk.services.identity import check_account
-from tradedesk.services.reconciliation import reconcile
-from tradedesk.services.recovery import recover
-from tradedesk.services.second_factor import VerifiedCode
+from tradedesk.services.halting import outer_wall
+from tradedesk.services.halting.arming import NotArmed, arm
+from tradedesk.services.halting.flat_by import flat_by
+from tradedesk.services.halting.identity import check_account
+from tradedesk.services.people.second_factor import VerifiedCode
+from tradedesk.services.reconciling.reconciliation import reconcile
+from tradedesk.services.reconciling.recovery import recover
 
 AWAY = BrokerNotReached("no route")
 

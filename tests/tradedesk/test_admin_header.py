@@ -7,7 +7,7 @@ from tests.builders import make_account
 from tests.fakes import START
 from tradedesk.admin.cells import url_of
 from tradedesk.models import Bot, Cause, Environment, Strategy, TradingMode, TradingState
-from tradedesk.services import versions
+from tradedesk.services.halting import versions
 
 HALT = '<button class="halt" name="act" value="halt">'
 

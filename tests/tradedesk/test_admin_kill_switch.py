@@ -17,7 +17,7 @@ from tradedesk.models import (
     TradingState,
     TradingStateChange,
 )
-from tradedesk.services import kill_switch
+from tradedesk.services.halting import kill_switch
 
 PAGE = "/admin/kill-switch/"
 GATE = "/admin/kill-switch/resume/"

@@ -9,7 +9,7 @@ from tests.fakes import START, FakeBroker, FakeClock
 from tests.tradedesk.page_costs import cost_of
 from tradedesk.admin.positions import differences_of
 from tradedesk.models import Account, Bot, IncidentKind, Order, OrderPurpose, OrderStatus
-from tradedesk.services import roles
+from tradedesk.services.people import roles
 
 PAGE = "/admin/tradedesk/botstate/"
 CHECK = "/admin/positions/reconcile/"

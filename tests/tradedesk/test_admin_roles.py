@@ -7,8 +7,8 @@ from django.test import Client
 from tests.builders import make_account, make_bot, make_incident, make_user, set_held
 from tradedesk.admin.cells import url_of
 from tradedesk.models import Environment, Incident, TradingMode, TradingState
-from tradedesk.services import roles
 from tradedesk.services.desk import Desk
+from tradedesk.services.people import roles
 
 SWITCH, GATE, ARM = "/admin/kill-switch/", "/admin/kill-switch/resume/", "/admin/kill-switch/arm/real/"
 

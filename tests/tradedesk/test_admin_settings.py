@@ -30,7 +30,7 @@ from tradedesk.models import (
     Strategy,
     WebhookToken,
 )
-from tradedesk.services.tokens import digest_of
+from tradedesk.services.alerts.tokens import digest_of
 
 ADD = "/admin/tradedesk/{}/add/"
 INSTRUMENT = {

@@ -7,7 +7,7 @@ from tests.fakes import START
 from tradedesk.admin.limits import Meter, meters_of
 from tradedesk.admin.shown import Shown
 from tradedesk.models import Account, Bot, Strategy, TaskRun
-from tradedesk.services.connections import connections_of
+from tradedesk.services.reconciling.connections import connections_of
 
 
 @pytest.fixture

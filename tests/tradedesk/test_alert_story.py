@@ -39,7 +39,7 @@ from tradedesk.models import (
     Reason,
     Strategy,
 )
-from tradedesk.services import roles
+from tradedesk.services.people import roles
 
 LIST = "/admin/tradedesk/alert/"
 

@@ -11,7 +11,7 @@ from tests.telling import BLUE, RED, open_incidents, said
 from tradedesk import tasks
 from tradedesk.admin.cells import url_of
 from tradedesk.models import Account, Bot, Environment, Incident, Instrument, Notice, Strategy
-from tradedesk.services.telling import tell_what_happened
+from tradedesk.services.reports.telling import tell_what_happened
 
 SILENT = [("HEARTBEAT_MISSED", "mes-paper")]
 

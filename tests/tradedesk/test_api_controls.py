@@ -8,7 +8,7 @@ from broker.base import BrokerNotReached, BrokerOutcomeUnknown
 from tests.builders import make_account, make_bot, make_incident, make_order, set_held
 from tests.fakes import FakeBroker, FakeClock, FakeLinks
 from tradedesk.models import AuditEntry, BotState, Environment, IncidentKind, Order, TradingState
-from tradedesk.services.trading_state import effective_mode
+from tradedesk.services.halting.trading_state import effective_mode
 
 OFF = {
     "engaged": False,

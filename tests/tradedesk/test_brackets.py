@@ -31,11 +31,11 @@ from tests.telling import (
 )
 from tests.tradedesk.paper_desk import PaperDesk
 from tradedesk.models import Bot, Fill, Instrument, Order, TradingMode, TradingState
-from tradedesk.services.comparing import Comparer
-from tradedesk.services.flatten import flatten
-from tradedesk.services.following import Follower
-from tradedesk.services.reconciliation import reconcile
-from tradedesk.services.recovery import recover
+from tradedesk.services.halting.flatten import flatten
+from tradedesk.services.reconciling.comparing import Comparer
+from tradedesk.services.reconciling.following import Follower
+from tradedesk.services.reconciling.reconciliation import reconcile
+from tradedesk.services.reconciling.recovery import recover
 from tradedesk.stores.positions import stored
 
 

@@ -24,7 +24,7 @@ from tradedesk.models import (
     Notice,
     SessionRule,
 )
-from tradedesk.services.calendars import Market, calendars_of, market_of
+from tradedesk.services.contracts.calendars import Market, calendars_of, market_of
 
 
 @pytest.fixture

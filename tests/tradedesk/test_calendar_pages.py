@@ -7,7 +7,7 @@ from django.test import Client
 from tests.builders import confirm_calendars, make_instrument, make_session_rule
 from tradedesk.admin.cells import url_of
 from tradedesk.models import AuditEntry, Holiday, SessionRule
-from tradedesk.services.holiday_files import Line, Unreadable, read_csv, take_over, to_csv
+from tradedesk.services.contracts.holiday_files import Line, Unreadable, read_csv, take_over, to_csv
 
 HEAD = "date,name,closes_at,source\n"
 

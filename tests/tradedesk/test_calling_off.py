@@ -23,8 +23,8 @@ from tests.telling import (
 )
 from tradedesk.models import Bot, Order
 from tradedesk.services.desk import Desk
-from tradedesk.services.flatten import flatten
-from tradedesk.services.recovery import recover
+from tradedesk.services.halting.flatten import flatten
+from tradedesk.services.reconciling.recovery import recover
 from tradedesk.stores.positions import stored
 
 ENTRY = 1001

@@ -13,8 +13,8 @@ from tests.posting import Teller
 from tests.telling import BLUE, DOWN, RED, said
 from tradedesk.models import Account, AuditEntry, Bot, Cause, TradingMode, TradingState, TradingStateChange
 from tradedesk.services.desk import Desk
-from tradedesk.services.kill_switch import release
-from tradedesk.services.reconciliation import reconcile
+from tradedesk.services.halting.kill_switch import release
+from tradedesk.services.reconciling.reconciliation import reconcile
 
 type Read = Callable[..., None]
 

@@ -10,10 +10,11 @@ from tests.posting import Teller
 from tests.telling import BLUE, DOWN, IN_LONG, OUT_BLUE, open_incidents, said, state_of
 from tradedesk import wiring
 from tradedesk.models import Account, Bot, Decision, Order
-from tradedesk.services import legs, readiness
 from tradedesk.services.desk import Desk
-from tradedesk.services.reconciliation import reconcile
-from tradedesk.services.recovery import recover, settle_account
+from tradedesk.services.order_path import legs
+from tradedesk.services.reconciling import readiness
+from tradedesk.services.reconciling.reconciliation import reconcile
+from tradedesk.services.reconciling.recovery import recover, settle_account
 
 AHEAD = START + timedelta(hours=1)
 

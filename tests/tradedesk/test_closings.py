@@ -34,10 +34,10 @@ from tests.telling import (
 )
 from tradedesk.models import Bot, Order, OrderPurpose, OrderStatus, TradingMode
 from tradedesk.services.desk import Desk
-from tradedesk.services.flatten import flatten
-from tradedesk.services.kill_switch import engage, release
-from tradedesk.services.orders import id_of_closing_after
-from tradedesk.services.recovery import recover
+from tradedesk.services.halting.flatten import flatten
+from tradedesk.services.halting.kill_switch import engage, release
+from tradedesk.services.order_path.orders import id_of_closing_after
+from tradedesk.services.reconciling.recovery import recover
 from tradedesk.stores.positions import stored
 
 WHOLE, HALF = ("SELL", 2, "MESZ6"), ("SELL", 1, "MESZ6")

@@ -11,9 +11,9 @@ from tests.builders import at, make_bot, make_strategy, make_user
 from tests.fakes import START, FakeBroker, FakeClock, FakeLinks
 from tests.tradedesk.page_costs import cost_of
 from tradedesk.models import Bot, ConnectionLog, RunningProcess, Strategy
-from tradedesk.services import roles
 from tradedesk.services.desk import Desk
-from tradedesk.services.looking import look
+from tradedesk.services.people import roles
+from tradedesk.services.reconciling.looking import look
 from tradedesk.stores import followers, redis
 from tradedesk.stores.redis import RedisUnavailable
 

@@ -24,8 +24,8 @@ from tests.posting import Teller
 from tests.telling import BLUE, DOWN, RED, UP
 from tradedesk import wiring
 from tradedesk.models import Strategy
-from tradedesk.services import leasing
 from tradedesk.services.desk import Desk
+from tradedesk.services.halting import leasing
 
 WRITES = ("INSERT INTO", 'UPDATE "', "DELETE FROM")
 

@@ -12,10 +12,12 @@ from tests.fakes import FakeBroker, FakeClock
 from tests.posting import Teller
 from tests.telling import BLUE, DOWN, RED, open_incidents
 from tradedesk.models import Alert, Bot, Decision, Order, TradingMode, TradingState
-from tradedesk.services import booking, intake, owed_closings, reconciliation, recovery, trading
+from tradedesk.services.alerts import intake
 from tradedesk.services.desk import Desk
-from tradedesk.services.reconciliation import reconcile
-from tradedesk.services.recovery import recover
+from tradedesk.services.order_path import booking, owed_closings, trading
+from tradedesk.services.reconciling import reconciliation, recovery
+from tradedesk.services.reconciling.reconciliation import reconcile
+from tradedesk.services.reconciling.recovery import recover
 from tradedesk.stores import positions
 from tradedesk.stores.positions import stored
 

@@ -10,9 +10,9 @@ from tests.strategy.builders import chicago
 from tests.telling import BLUE, DOWN_BLUE, RED, UP, open_incidents, said, sent, set_mode, state_of
 from tradedesk import tasks
 from tradedesk.models import Account, AuditEntry, Bot, Fill, FlatDay, Notice, Order, TradingMode
-from tradedesk.services import flat_by as service
 from tradedesk.services.desk import Desk
-from tradedesk.services.flat_by import flat_by
+from tradedesk.services.halting import flat_by as service
+from tradedesk.services.halting.flat_by import flat_by
 
 DAY = "2026-11-23"
 

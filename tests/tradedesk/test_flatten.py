@@ -39,11 +39,11 @@ from tradedesk.models import (
     TradingMode,
     TradingState,
 )
-from tradedesk.services import wishes
 from tradedesk.services.desk import Desk
-from tradedesk.services.flatten import Flattened, flatten, go_on
-from tradedesk.services.kill_switch import engage, release, status
-from tradedesk.services.reconciliation import reconcile
+from tradedesk.services.halting import wishes
+from tradedesk.services.halting.flatten import Flattened, flatten, go_on
+from tradedesk.services.halting.kill_switch import engage, release, status
+from tradedesk.services.reconciling.reconciliation import reconcile
 from tradedesk.stores import positions, redis
 from tradedesk.stores.positions import stored
 

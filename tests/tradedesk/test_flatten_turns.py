@@ -12,7 +12,7 @@ from tests.builders import make_account, make_bot, make_order, set_held
 from tests.fakes import FakeBroker, FakeClock, FakeLinks
 from tradedesk.models import Account, Bot, FlattenWish, OrderStatus
 from tradedesk.services.desk import Desk, Link
-from tradedesk.services.flatten import LONGEST_TRY_S, NOT_REACHED, flatten, go_on
+from tradedesk.services.halting.flatten import LONGEST_TRY_S, NOT_REACHED, flatten, go_on
 from tradedesk.stores import positions, redis
 
 HANGS = 60.0

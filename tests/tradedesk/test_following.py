@@ -20,11 +20,11 @@ from tests.fakes import FakeBroker, FakeClock, FakeLinks
 from tests.posting import Teller
 from tests.telling import BLUE, LEFT_BEHIND_S, open_incidents
 from tradedesk.models import Bot, Fill, Order, OrderStatus
-from tradedesk.services.comparing import Comparer
 from tradedesk.services.desk import Desk
-from tradedesk.services.following import Follower
-from tradedesk.services.reconciliation import reconcile
-from tradedesk.services.recovery import recover
+from tradedesk.services.reconciling.comparing import Comparer
+from tradedesk.services.reconciling.following import Follower
+from tradedesk.services.reconciling.reconciliation import reconcile
+from tradedesk.services.reconciling.recovery import recover
 from tradedesk.stores import followers
 from tradedesk.stores.positions import stored
 

@@ -17,12 +17,12 @@ from tests.posting import Teller
 from tests.telling import BLUE, RED
 from tradedesk import checks, tasks, wiring
 from tradedesk.models import Account, AuditEntry, Bot, Environment, Incident
-from tradedesk.services import outer_wall
-from tradedesk.services.arming import NotArmed, arm, disarm, is_armed
 from tradedesk.services.desk import Desk
-from tradedesk.services.identity import check_address
-from tradedesk.services.reconciliation import reconcile
-from tradedesk.services.second_factor import CODE_LASTS, VerifiedCode
+from tradedesk.services.halting import outer_wall
+from tradedesk.services.halting.arming import NotArmed, arm, disarm, is_armed
+from tradedesk.services.halting.identity import check_address
+from tradedesk.services.people.second_factor import CODE_LASTS, VerifiedCode
+from tradedesk.services.reconciling.reconciliation import reconcile
 
 FOUND = BrokerAccount(7, "DEMO7", active=True)
 

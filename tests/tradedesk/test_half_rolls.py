@@ -26,12 +26,12 @@ from tests.telling import (
     state_of,
 )
 from tradedesk.models import Bot, Incident, Order, TradingMode
+from tradedesk.services.contracts.rolling import CannotRoll
+from tradedesk.services.contracts.rolls import watch_rolls
 from tradedesk.services.desk import Desk
-from tradedesk.services.flatten import flatten
-from tradedesk.services.recovery import recover
-from tradedesk.services.resolving import resolve
-from tradedesk.services.rolling import CannotRoll
-from tradedesk.services.rolls import watch_rolls
+from tradedesk.services.halting.flatten import flatten
+from tradedesk.services.reconciling.recovery import recover
+from tradedesk.services.reconciling.resolving import resolve
 
 HALF_DONE = [("ROLL_HALF_DONE", "mes-paper")]
 GONE = BrokerOutcomeUnknown("time-out")

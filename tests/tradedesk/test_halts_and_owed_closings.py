@@ -11,10 +11,10 @@ from tests.fakes import START, FakeBroker, FakeClock
 from tests.posting import Teller
 from tests.telling import BLUE, DOWN, DOWN_RED, LEFT_BEHIND_S, RED, open_incidents, said, sent, state_of
 from tradedesk.models import Bot, Cause, IncidentKind, Order, TradingMode, TradingState
-from tradedesk.services import trips
 from tradedesk.services.desk import Desk
-from tradedesk.services.kill_switch import engage, release
-from tradedesk.services.recovery import recover
+from tradedesk.services.halting import trips
+from tradedesk.services.halting.kill_switch import engage, release
+from tradedesk.services.reconciling.recovery import recover
 
 HALF = ("SELL", 1, "MESZ6")
 OWN = "bot:mes-paper"

@@ -31,7 +31,7 @@ from tests.builders import (
 from tests.fakes import FakeBroker, FakeClock, FakeLinks
 from tradedesk import migrations
 from tradedesk.models import Strategy, TradingMode, TradingState
-from tradedesk.services import versions
+from tradedesk.services.halting import versions
 
 pytestmark = pytest.mark.usefixtures("desk")
 

@@ -29,16 +29,25 @@ from tradedesk.models import (
     TradingState,
     TradingStateChange,
 )
-from tradedesk.services import orders, reconciliation
 from tradedesk.services.desk import Desk
-from tradedesk.services.flatten import flatten
-from tradedesk.services.kill_switch import LiveLocked, NotClean, NotCompared, Switch, engage, release, status
-from tradedesk.services.reconciliation import reconcile
-from tradedesk.services.recovery import recover
-from tradedesk.services.resolving import CannotAdopt, resolve
-from tradedesk.services.scopes import UnknownScope
-from tradedesk.services.second_factor import VerifiedCode
-from tradedesk.services.trading_state import set_mode
+from tradedesk.services.halting.flatten import flatten
+from tradedesk.services.halting.kill_switch import (
+    LiveLocked,
+    NotClean,
+    NotCompared,
+    Switch,
+    engage,
+    release,
+    status,
+)
+from tradedesk.services.halting.scopes import UnknownScope
+from tradedesk.services.halting.trading_state import set_mode
+from tradedesk.services.order_path import orders
+from tradedesk.services.people.second_factor import VerifiedCode
+from tradedesk.services.reconciling import reconciliation
+from tradedesk.services.reconciling.reconciliation import reconcile
+from tradedesk.services.reconciling.recovery import recover
+from tradedesk.services.reconciling.resolving import CannotAdopt, resolve
 from tradedesk.stores.positions import seat, stored
 
 HALTED, REDUCING, ACTIVE = TradingMode.HALTED, TradingMode.REDUCING, TradingMode.ACTIVE

@@ -10,8 +10,8 @@ from tests.posting import Teller
 from tests.telling import BLUE, DOWN, DOWN_BLUE, LEFT_BEHIND_S, OUT_BLUE, open_incidents, sent, state_of
 from tradedesk.models import Bot, Fill, Order
 from tradedesk.services.desk import Desk
-from tradedesk.services.reconciliation import reconcile
-from tradedesk.services.recovery import recover
+from tradedesk.services.reconciling.reconciliation import reconcile
+from tradedesk.services.reconciling.recovery import recover
 from tradedesk.stores.positions import stored
 
 

@@ -22,13 +22,14 @@ from tests.waiting import until
 from tradedesk import checks, tasks
 from tradedesk.management.commands import doctor
 from tradedesk.models import AuditEntry, Bot, Decision, Lease, Order, RunningProcess, TaskRun, TradingMode
-from tradedesk.services import leasing, readiness, starting, versions
 from tradedesk.services.desk import Desk
-from tradedesk.services.flatten import flatten
-from tradedesk.services.leasing import HeldElsewhere, NoRegion, Standing
-from tradedesk.services.reconciliation import reconcile
-from tradedesk.services.recovery import recover
-from tradedesk.services.trading_state import mode_for_claim
+from tradedesk.services.halting import leasing, versions
+from tradedesk.services.halting.flatten import flatten
+from tradedesk.services.halting.leasing import HeldElsewhere, NoRegion, Standing
+from tradedesk.services.halting.trading_state import mode_for_claim
+from tradedesk.services.reconciling import readiness, starting
+from tradedesk.services.reconciling.reconciliation import reconcile
+from tradedesk.services.reconciling.recovery import recover
 from tradedesk.stores import lease
 
 EAST, WEST = "us-east-1", "us-west-2"

@@ -8,7 +8,7 @@ from django.test import Client
 from tests.builders import make_account, make_bot
 from tradedesk.admin.cells import url_of
 from tradedesk.models import AuditEntry, Bot
-from tradedesk.services.limit_changes import changes_of
+from tradedesk.services.people.limit_changes import changes_of
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from tests.builders import at, make_account, make_bot, make_fill, make_order, ma
 from tests.tradedesk.page_costs import cost_of
 from tradedesk.admin.cells import url_of
 from tradedesk.models import Account, Bot, OrderSide
-from tradedesk.services import limit_use
-from tradedesk.services.limit_use import Use, uses_of
+from tradedesk.services.order_path import limit_use
+from tradedesk.services.order_path.limit_use import Use, uses_of
 
 
 def use(owner: Account | Bot, name: str) -> Use:

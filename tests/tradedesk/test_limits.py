@@ -30,11 +30,11 @@ from tradedesk.models import (
     TradingStateChange,
 )
 from tradedesk.models.limits import ACCOUNT_DEFAULTS, BOT_DEFAULTS
-from tradedesk.services import trips
 from tradedesk.services.desk import Desk
-from tradedesk.services.kill_switch import release
-from tradedesk.services.reconciliation import reconcile
-from tradedesk.services.recovery import recover
+from tradedesk.services.halting import trips
+from tradedesk.services.halting.kill_switch import release
+from tradedesk.services.reconciling.reconciliation import reconcile
+from tradedesk.services.reconciling.recovery import recover
 
 
 def limit(owner: type[Bot] | type[Account], **fields: Any) -> None:

@@ -15,11 +15,11 @@ from tests.telling import BLUE, LEFT_BEHIND_S, open_incidents, said
 from tests.threads import Other, someone_waits_for_a_lock
 from tests.waiting import until
 from tradedesk.models import Account, Bot, Order, TradingMode, TradingState
-from tradedesk.services import reconciliation
 from tradedesk.services.desk import Desk
-from tradedesk.services.flatten import flatten
-from tradedesk.services.reconciliation import reconcile
-from tradedesk.services.recovery import recover
+from tradedesk.services.halting.flatten import flatten
+from tradedesk.services.reconciling import reconciliation
+from tradedesk.services.reconciling.reconciliation import reconcile
+from tradedesk.services.reconciling.recovery import recover
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

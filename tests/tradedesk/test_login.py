@@ -7,8 +7,9 @@ from django.test import Client, RequestFactory
 from tests.fakes import FakeClock
 from tradedesk.api import failures
 from tradedesk.models import TradingMode, TradingState
-from tradedesk.services import logins, versions
 from tradedesk.services.desk import Desk
+from tradedesk.services.halting import versions
+from tradedesk.services.people import logins
 from tradedesk.stores import redis
 from tradedesk.stores.redis import RedisUnavailable
 

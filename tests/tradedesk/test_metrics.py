@@ -20,7 +20,7 @@ from tests.telling import BLUE
 from tradedesk import embedded_metrics, metrics, tasks
 from tradedesk.metrics import METRICS, Metric
 from tradedesk.models import Bot, TradingMode, TradingState
-from tradedesk.services import measuring
+from tradedesk.services.reports import measuring
 from tradedesk.stores import redis
 from tradedesk.stores.redis import RedisUnavailable
 

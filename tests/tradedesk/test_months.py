@@ -20,10 +20,10 @@ from tests.telling import (
 )
 from tradedesk.models import Bot, Incident, IncidentKind, Order
 from tradedesk.services.desk import Desk
-from tradedesk.services.flatten import flatten
-from tradedesk.services.reconciliation import reconcile
-from tradedesk.services.recovery import recover
-from tradedesk.services.resolving import CannotAdopt, resolve
+from tradedesk.services.halting.flatten import flatten
+from tradedesk.services.reconciling.reconciliation import reconcile
+from tradedesk.services.reconciling.recovery import recover
+from tradedesk.services.reconciling.resolving import CannotAdopt, resolve
 from tradedesk.stores.positions import stored
 
 

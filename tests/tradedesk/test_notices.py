@@ -29,12 +29,12 @@ from tradedesk.models import (
 )
 from tradedesk.models.ids import earlier, new_id
 from tradedesk.services import incidents
-from tradedesk.services.channels import UnreadableAddress, channels_of
 from tradedesk.services.desk import Desk
-from tradedesk.services.notices import tell, thing
-from tradedesk.services.sending import send_notices
-from tradedesk.services.telling import tell_what_happened
-from tradedesk.services.trading_state import set_mode
+from tradedesk.services.halting.trading_state import set_mode
+from tradedesk.services.reports.channels import UnreadableAddress, channels_of
+from tradedesk.services.reports.notices import tell, thing
+from tradedesk.services.reports.sending import send_notices
+from tradedesk.services.reports.telling import tell_what_happened
 
 
 @pytest.fixture
@@ -243,7 +243,7 @@ def test_fill_committed_late_with_an_earlier_id_is_told(bot: Bot, desk: Desk) ->
 def test_sweep_goes_on_where_it_stopped_when_there_is_much(
     bot: Bot, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tradedesk.services.telling.MOST_AT_ONCE", 2)
+    monkeypatch.setattr("tradedesk.services.reports.telling.MOST_AT_ONCE", 2)
     order = make_order(bot)
     for _ in range(5):
         make_fill(order)

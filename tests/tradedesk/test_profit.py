@@ -11,7 +11,7 @@ from tests.telling import BLUE, DOWN, RED
 from tests.tradedesk.paper_desk import LIMIT_S, PaperDesk
 from tradedesk.models import Bot, Fill, Instrument, OrderSide
 from tradedesk.selectors import profit
-from tradedesk.services import terms
+from tradedesk.services.contracts import terms
 
 
 def trade(bot: Bot, side: OrderSide, quantity: int, price: str, minute: float, **order: Any) -> None:

@@ -14,9 +14,9 @@ from tests.posting import Teller
 from tests.telling import BLUE, DOWN, DOWN_BLUE, RED, open_incidents, sent, state_of
 from tradedesk.models import Account, Bot, Environment, Incident, Order
 from tradedesk.services.desk import Desk
-from tradedesk.services.reconciliation import reconcile
-from tradedesk.services.recovery import recover
-from tradedesk.services.resolving import resolve
+from tradedesk.services.reconciling.reconciliation import reconcile
+from tradedesk.services.reconciling.recovery import recover
+from tradedesk.services.reconciling.resolving import resolve
 from tradedesk.stores.positions import stored
 
 # The strategy of a bot that never heard an alert wants nothing held.

@@ -23,11 +23,11 @@ from tests.threads import Other, count_of_waiting, someone_waits_for_a_lock
 from tests.waiting import until
 from tradedesk.models import Account, Bot, BotState, Fill, Order, TradingMode
 from tradedesk.services.desk import Desk
-from tradedesk.services.flatten import flatten
-from tradedesk.services.kill_switch import NotClean, engage, release, status
-from tradedesk.services.reconciliation import reconcile
-from tradedesk.services.recovery import recover
-from tradedesk.services.rounds import reconcile_each
+from tradedesk.services.halting.flatten import flatten
+from tradedesk.services.halting.kill_switch import NotClean, engage, release, status
+from tradedesk.services.reconciling.reconciliation import reconcile
+from tradedesk.services.reconciling.recovery import recover
+from tradedesk.services.reconciling.rounds import reconcile_each
 from tradedesk.stores import positions, redis
 from tradedesk.stores.positions import stored
 from tradedesk.stores.redis import RedisUnavailable
@@ -157,7 +157,7 @@ def test_flatten_beside_an_exit_that_is_just_being_claimed_sells_once(
         exiting = Other(lambda: tell(DOWN, 20))
         until(someone_waits_for_a_lock, 10, "the claim of the exit is being written")
         goes_on.set()
-        until(lambda: broker.submits or count_of_waiting() == 2, 10, "the flatten has come as far")
+        until(lambda: bool(broker.submits) or count_of_waiting() == 2, 10, "the flatten has come as far")
 
     assert (flattening.join().flat, exiting.join().decision["action"]) == (True, "EXIT")
     assert (sent(broker), broker.held()) == ([("SELL", 1)], 0)

@@ -9,9 +9,9 @@ from tests.fakes import FakeBroker, FakeClock
 from tests.posting import Teller
 from tests.telling import BLUE, open_incidents, said
 from tradedesk.models import Account, Bot, IncidentKind, Order, OrderStatus, TradingMode, TradingState
-from tradedesk.services import reconciliation
 from tradedesk.services.desk import Desk
-from tradedesk.services.reconciliation import reconcile
+from tradedesk.services.reconciling import reconciliation
+from tradedesk.services.reconciling.reconciliation import reconcile
 from tradedesk.stores.positions import Busy, seat
 
 

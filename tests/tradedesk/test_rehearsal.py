@@ -3,8 +3,8 @@ from tests.fakes import FakeBroker, FakeClock
 from tests.posting import Teller
 from tests.telling import BLUE, DOWN, RED, sent, set_mode
 from tradedesk.models import Alert, Bot, Decision, Order, Reason, TradingMode
+from tradedesk.services.alerts.rehearsal import Rehearsal, rehearse
 from tradedesk.services.desk import Desk
-from tradedesk.services.rehearsal import Rehearsal, rehearse
 from tradedesk.stores.positions import stored
 
 

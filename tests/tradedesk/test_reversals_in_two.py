@@ -25,8 +25,8 @@ from tests.telling import (
 )
 from tradedesk.models import Bot, Order, TradingMode
 from tradedesk.services.desk import Desk
-from tradedesk.services.orders import id_of_closing_after
-from tradedesk.services.recovery import recover
+from tradedesk.services.order_path.orders import id_of_closing_after
+from tradedesk.services.reconciling.recovery import recover
 
 SELL = ("SELL", 1, "MESZ6")
 

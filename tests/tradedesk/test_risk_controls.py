@@ -44,8 +44,8 @@ from tests.tradedesk.floors import (
     watch_alerts,
 )
 from tradedesk.models import Account, Bot, Instrument, SessionRule, Strategy, TradingMode, TradingState
-from tradedesk.services import usage
 from tradedesk.services.desk import Desk
+from tradedesk.services.order_path import usage
 
 
 def an_opening(floor: Floor) -> str:

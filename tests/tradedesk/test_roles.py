@@ -1,6 +1,6 @@
 from django.contrib.auth.models import Group, Permission
 
-from tradedesk.services.roles import ensure_roles
+from tradedesk.services.people.roles import ensure_roles
 
 
 def rights(name: str) -> set[str]:

@@ -24,11 +24,11 @@ from tests.telling import (
 )
 from tradedesk import tasks
 from tradedesk.models import AuditEntry, Bot, Holiday, Incident, Instrument, Notice, SessionRule, TradingMode
+from tradedesk.services.contracts.rolling import CannotRoll
+from tradedesk.services.contracts.rolls import watch_rolls
 from tradedesk.services.desk import Desk
-from tradedesk.services.flatten import flatten
-from tradedesk.services.reconciliation import reconcile
-from tradedesk.services.rolling import CannotRoll
-from tradedesk.services.rolls import watch_rolls
+from tradedesk.services.halting.flatten import flatten
+from tradedesk.services.reconciling.reconciliation import reconcile
 from tradedesk.stores.positions import stored
 
 

@@ -18,7 +18,7 @@ from tests.builders import make_account, make_user
 from tests.fakes import START
 from tradedesk.management.commands import kill_switch as command
 from tradedesk.models import Account, AuditEntry, Authenticator, Environment, TradingMode, TradingState
-from tradedesk.services import second_factor
+from tradedesk.services.people import second_factor
 
 PAGE, GATE, ARM = "/admin/second-factor/", "/admin/kill-switch/resume/", "/admin/kill-switch/arm/real/"
 SCOPE = "account:real"

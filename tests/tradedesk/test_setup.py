@@ -6,9 +6,9 @@ from rest_framework.test import APIClient
 from tests.builders import TOKEN, at, make_instrument, make_strategy, make_token
 from tests.fakes import START
 from tradedesk.models import Bot, Environment, Strategy, WebhookToken
+from tradedesk.services.alerts.tokens import digest_of
 from tradedesk.services.desk import Desk
-from tradedesk.services.setup import Secrets, TooManyTokens, ensure_demo_desk, rotate_token
-from tradedesk.services.tokens import digest_of
+from tradedesk.services.people.setup import Secrets, TooManyTokens, ensure_demo_desk, rotate_token
 from tradedesk.webhook.auth import admit
 
 SECRETS = Secrets(TOKEN, "admin", "a long password", "ab" * 32)

@@ -29,10 +29,10 @@ from tests.telling import (
 )
 from tradedesk.models import Bot, Decision, FlattenWish, IncidentKind, Notice, Order, TradingMode
 from tradedesk.services.desk import Desk
-from tradedesk.services.flatten import flatten, go_on
-from tradedesk.services.kill_switch import engage
-from tradedesk.services.reconciliation import reconcile
-from tradedesk.services.recovery import recover
+from tradedesk.services.halting.flatten import flatten, go_on
+from tradedesk.services.halting.kill_switch import engage
+from tradedesk.services.reconciling.reconciliation import reconcile
+from tradedesk.services.reconciling.recovery import recover
 
 STANDS = ("LEG_NOT_CANCELLED", "mes-paper")
 BUY, SELL = ("BUY", 1, "MESZ6"), ("SELL", 1, "MESZ6")

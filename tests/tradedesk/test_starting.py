@@ -6,9 +6,9 @@ from broker.base import BrokerNotReached
 from tests.builders import make_account
 from tests.fakes import FakeBroker, FakeClock, FakeLinks
 from tradedesk.models import Account, FlattenWish
-from tradedesk.services import versions, wishes
 from tradedesk.services.desk import Desk
-from tradedesk.services.starting import settle_at_start
+from tradedesk.services.halting import versions, wishes
+from tradedesk.services.reconciling.starting import settle_at_start
 
 
 @pytest.mark.django_db(transaction=True)

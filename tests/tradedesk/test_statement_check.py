@@ -15,7 +15,7 @@ from tests.telling import BLUE, DOWN, RED, open_incidents, said
 from tradedesk import tasks
 from tradedesk.models import Account, Bot, Fill, Incident, Instrument, Notice
 from tradedesk.services.desk import Desk
-from tradedesk.services.flatten import flatten
+from tradedesk.services.halting.flatten import flatten
 
 DAY = "2026-11-23"
 DIFFERS = [("STATEMENT_DIFFERS", f"paper {DAY}")]

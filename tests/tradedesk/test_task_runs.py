@@ -30,7 +30,7 @@ def test_task_that_fails_writes_down_the_kind_of_error_and_fails_on(
         raise LookupError("hidden detail")
 
     with monkeypatch.context() as patch:
-        patch.setattr("tradedesk.services.alert_stream.watch", fail)
+        patch.setattr("tradedesk.services.alerts.alert_stream.watch", fail)
         with pytest.raises(LookupError):
             tasks.watch_alerts()
     run = TaskRun.objects.get()

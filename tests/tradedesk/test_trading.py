@@ -48,8 +48,8 @@ from tradedesk.models import (
     TradingMode,
 )
 from tradedesk.services.desk import Desk
-from tradedesk.services.orders import client_order_id, id_of_closing_after
-from tradedesk.services.recovery import recover
+from tradedesk.services.order_path.orders import client_order_id, id_of_closing_after
+from tradedesk.services.reconciling.recovery import recover
 from tradedesk.stores.positions import stored
 
 # --- the rules of section 2 ---

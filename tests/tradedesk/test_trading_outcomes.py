@@ -42,7 +42,7 @@ from tradedesk.models import (
     TradingMode,
 )
 from tradedesk.services.desk import Desk
-from tradedesk.services.recovery import recover
+from tradedesk.services.reconciling.recovery import recover
 from tradedesk.stores.positions import stored
 
 # --- the broker does not answer, or says no ---

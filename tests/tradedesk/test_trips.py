@@ -34,14 +34,14 @@ from tradedesk.models import (
     TradingState,
 )
 from tradedesk.models.ids import new_id
-from tradedesk.services import versions
 from tradedesk.services.desk import Desk
-from tradedesk.services.flatten import flatten
-from tradedesk.services.kill_switch import NotClean, release
-from tradedesk.services.reconciliation import reconcile
-from tradedesk.services.recovery import recover
-from tradedesk.services.resolving import resolve
-from tradedesk.services.versions import Signature
+from tradedesk.services.halting import versions
+from tradedesk.services.halting.flatten import flatten
+from tradedesk.services.halting.kill_switch import NotClean, release
+from tradedesk.services.halting.versions import Signature
+from tradedesk.services.reconciling.reconciliation import reconcile
+from tradedesk.services.reconciling.recovery import recover
+from tradedesk.services.reconciling.resolving import resolve
 
 ACTIVE, REDUCING, HALTED = TradingMode.ACTIVE, TradingMode.REDUCING, TradingMode.HALTED
 

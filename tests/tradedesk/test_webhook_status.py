@@ -17,9 +17,9 @@ from tests.embedded import free_port
 from tests.fakes import START, FakeBroker, FakeClock
 from tests.posting import PATH, Answer, post
 from tradedesk.models import Alert, AlertOutcome, Bot, BotState, Decision, Order, Strategy
+from tradedesk.services.alerts.tokens import revoke_token
 from tradedesk.services.desk import Desk
-from tradedesk.services.orders import client_order_id
-from tradedesk.services.tokens import revoke_token
+from tradedesk.services.order_path.orders import client_order_id
 
 OTHER_TOKEN = "tok-fedcba9876543210fedcba9876543210"
 FORBIDDEN = Answer(403, {"status": "forbidden", "code": "FORBIDDEN", "detail": "Forbidden.", "errors": {}})

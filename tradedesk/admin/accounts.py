@@ -12,8 +12,8 @@ from tradedesk.admin.limit_uses import ABOUT_LIMITS, with_uses
 from tradedesk.admin.tabbed import GENERAL, HISTORY, LIMITS, Tabbed, fieldset
 from tradedesk.models import Account, Environment
 from tradedesk.models.limits import ORDER_LIMITS, TRADE_LIMITS
-from tradedesk.services.cash import Kept
-from tradedesk.services.trading_state import effective_mode
+from tradedesk.services.contracts.cash import Kept
+from tradedesk.services.halting.trading_state import effective_mode
 from tradedesk.stores import credentials
 
 

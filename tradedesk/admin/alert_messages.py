@@ -5,9 +5,9 @@ from typing import Any
 
 from tradedesk.admin.words import EVENTS, timeframe
 from tradedesk.models import Strategy
-from tradedesk.services.intake import Signal
+from tradedesk.services.alerts.intake import Signal
+from tradedesk.services.alerts.signals import WORDS
 from tradedesk.services.shapes import iso
-from tradedesk.services.signals import WORDS
 
 MARKET = {
     "symbol": "{{ticker}}",

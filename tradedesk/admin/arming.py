@@ -15,10 +15,11 @@ from tradedesk.admin import frame
 from tradedesk.admin.kill_switch import MAY_OPERATE, MAY_RELEASE
 from tradedesk.admin.second_factor import WRONG, code_of, person_of
 from tradedesk.models import Account, Environment
-from tradedesk.services import arming, second_factor
-from tradedesk.services.arming import NotArmed
-from tradedesk.services.callers import address_of
-from tradedesk.services.outer_wall import troubles_with
+from tradedesk.services.alerts.callers import address_of
+from tradedesk.services.halting import arming
+from tradedesk.services.halting.arming import NotArmed
+from tradedesk.services.halting.outer_wall import troubles_with
+from tradedesk.services.people import second_factor
 
 
 class ArmForm(forms.Form):

@@ -6,8 +6,8 @@ from django.db.models.deletion import PROTECT
 from django.http import HttpRequest
 
 from tradedesk import wiring
-from tradedesk.services.audit import note
-from tradedesk.services.callers import address_of
+from tradedesk.services.alerts.callers import address_of
+from tradedesk.services.people.audit import note
 
 SECRET_FIELDS = {"password", "password1", "password2", "usable_password"}
 

@@ -14,7 +14,7 @@ from tradedesk.admin.limit_uses import ABOUT_LIMITS, with_uses
 from tradedesk.admin.tabbed import ALERTS, GENERAL, HISTORY, LIMITS, Tabbed, fieldset
 from tradedesk.models import Bot, BotState, Incident, TradingMode, WebhookToken
 from tradedesk.models.limits import ORDER_LIMITS, TRADE_LIMITS
-from tradedesk.services.trading_state import effective_mode, effective_modes
+from tradedesk.services.halting.trading_state import effective_mode, effective_modes
 from tradedesk.stores.positions import Snapshot
 
 

@@ -15,9 +15,9 @@ from tradedesk.admin.audited import Audited, subject_of, write_audit
 from tradedesk.admin.base import PanelAdmin
 from tradedesk.admin.tabbed import GENERAL, Tabbed, fieldset
 from tradedesk.models import Holiday, SessionRule
-from tradedesk.services import calendars, holiday_files
-from tradedesk.services.callers import address_of
-from tradedesk.services.next_days import next_days
+from tradedesk.services.alerts.callers import address_of
+from tradedesk.services.contracts import calendars, holiday_files
+from tradedesk.services.contracts.next_days import next_days
 
 MAY_CONFIRM = "tradedesk.change_sessionrule"
 LARGEST_FILE = 65_536

@@ -8,7 +8,7 @@ from django.shortcuts import render
 from tradedesk.admin.audited import Audited
 from tradedesk.admin.cells import url_of
 from tradedesk.admin.words import setting
-from tradedesk.services.limit_changes import Change, changes_of
+from tradedesk.services.people.limit_changes import Change, changes_of
 
 LONGEST_REASON = 500
 OWN_FIELDS = {"csrfmiddlewaretoken", "confirmed", "change_reason"}

@@ -13,9 +13,9 @@ from tradedesk.admin.kill_switch import MAY_OPERATE
 from tradedesk.admin.outcomes import Look
 from tradedesk.models import ConnectionLog, RunningProcess, WebhookToken
 from tradedesk.models.connections import CELLS
-from tradedesk.services import looking
-from tradedesk.services.connections import AWAY, NOTHING_YET, WELL, Connection
-from tradedesk.services.versions import ALIVE_FOR, signature
+from tradedesk.services.halting.versions import ALIVE_FOR, signature
+from tradedesk.services.reconciling import looking
+from tradedesk.services.reconciling.connections import AWAY, NOTHING_YET, WELL, Connection
 
 MAY_SEE = "tradedesk.view_bot"
 KNOWN_FOR = timedelta(minutes=3)

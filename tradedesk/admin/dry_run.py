@@ -15,7 +15,7 @@ from tradedesk.admin.audited import write_audit
 from tradedesk.admin.kill_switch import MAY_OPERATE
 from tradedesk.admin.outcomes import Look, outcome_of, outcome_of_reason
 from tradedesk.models import Alert, AlertOutcome, Bot, Decision
-from tradedesk.services.rehearsal import Rehearsal, rehearse
+from tradedesk.services.alerts.rehearsal import Rehearsal, rehearse
 from tradedesk.stores.positions import Unreadable
 
 WOULD_TRADE = Look("Would trade", "○", "info")

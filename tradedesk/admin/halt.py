@@ -10,9 +10,9 @@ from tradedesk import wiring
 from tradedesk.admin.header import ALL
 from tradedesk.admin.kill_switch import Ask, halt, state_unknown
 from tradedesk.models import FlattenWish
-from tradedesk.services import kill_switch
-from tradedesk.services.callers import address_of
-from tradedesk.services.scopes import UnknownScope, stopped_within
+from tradedesk.services.alerts.callers import address_of
+from tradedesk.services.halting import kill_switch
+from tradedesk.services.halting.scopes import UnknownScope, stopped_within
 
 log = structlog.get_logger(__name__)
 

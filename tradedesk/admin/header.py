@@ -9,7 +9,7 @@ from django.utils.functional import SimpleLazyObject
 
 from tradedesk import wiring
 from tradedesk.models import Account, Environment, FlattenWish, TradingMode, TradingState
-from tradedesk.services import versions
+from tradedesk.services.halting import versions
 
 ALL = "all"
 TITLES = {

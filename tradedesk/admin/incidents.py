@@ -19,9 +19,9 @@ from tradedesk.admin.filters import BotFilter, OpenFilter
 from tradedesk.admin.incident_kinds import MEANINGS
 from tradedesk.admin.outcomes import Look
 from tradedesk.models import Incident, IncidentKind
-from tradedesk.services.callers import address_of
-from tradedesk.services.resolving import CannotAdopt, resolve
-from tradedesk.services.rolling import CannotRoll, roll
+from tradedesk.services.alerts.callers import address_of
+from tradedesk.services.contracts.rolling import CannotRoll, roll
+from tradedesk.services.reconciling.resolving import CannotAdopt, resolve
 from tradedesk.stores.positions import Busy
 
 MAY_RESOLVE = "tradedesk.change_incident"

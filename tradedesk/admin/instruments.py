@@ -8,8 +8,8 @@ from tradedesk import wiring
 from tradedesk.admin.audited import Audited
 from tradedesk.admin.tabbed import GENERAL, Tabbed, fieldset
 from tradedesk.models import Instrument
-from tradedesk.services.next_days import next_days
-from tradedesk.services.terms import refresh_costs
+from tradedesk.services.contracts.next_days import next_days
+from tradedesk.services.contracts.terms import refresh_costs
 
 
 @admin.register(Instrument)

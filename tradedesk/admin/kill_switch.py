@@ -14,11 +14,11 @@ from tradedesk import wiring
 from tradedesk.admin import frame
 from tradedesk.admin.header import ALL, Header, read_header
 from tradedesk.models import Account, BotState, Environment, TradingMode, TradingStateChange
-from tradedesk.services import kill_switch, wishes
-from tradedesk.services.arming import is_armed
-from tradedesk.services.callers import address_of
-from tradedesk.services.flatten import Flattened, flatten
-from tradedesk.services.scopes import UnknownScope, state_of
+from tradedesk.services.alerts.callers import address_of
+from tradedesk.services.halting import kill_switch, wishes
+from tradedesk.services.halting.arming import is_armed
+from tradedesk.services.halting.flatten import Flattened, flatten
+from tradedesk.services.halting.scopes import UnknownScope, state_of
 
 log = structlog.get_logger(__name__)
 

@@ -11,9 +11,9 @@ from tradedesk.admin import frame
 from tradedesk.admin.limits import WARNS_AT
 from tradedesk.admin.words import money
 from tradedesk.models import Account, Bot, TradingMode
-from tradedesk.services.limit_use import Use, uses_of
+from tradedesk.services.halting.trading_state import effective_modes
+from tradedesk.services.order_path.limit_use import Use, uses_of
 from tradedesk.services.showing import bots_to_show
-from tradedesk.services.trading_state import effective_modes
 
 ABOUT_LIMITS = "Empty is off. What a limit cannot read stops openings; exits always pass."
 LABELS = {

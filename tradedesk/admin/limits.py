@@ -8,7 +8,7 @@ from strategy.sessions import session_start
 from tradedesk.admin.shown import Shown
 from tradedesk.admin.words import money
 from tradedesk.models import LEGS, Account, Order, OrderStatus
-from tradedesk.services.cash import kept
+from tradedesk.services.contracts.cash import kept
 
 WARNS_AT = 80
 NOT_SENT = (OrderStatus.PENDING, OrderStatus.DENIED)

@@ -5,8 +5,8 @@ from django.contrib.admin.forms import AdminAuthenticationForm
 from django.core.exceptions import ValidationError
 
 from tradedesk import wiring
-from tradedesk.services import logins
-from tradedesk.services.callers import address_of
+from tradedesk.services.alerts.callers import address_of
+from tradedesk.services.people import logins
 
 log = structlog.get_logger(__name__)
 

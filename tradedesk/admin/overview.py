@@ -22,9 +22,9 @@ from tradedesk.admin.tokens import webhook_address
 from tradedesk.models import Alert, Bot, Incident, IncidentKind, Strategy, TradingMode
 from tradedesk.selectors import latency, profit
 from tradedesk.selectors.checklist import progress
-from tradedesk.services.connections import connections_of
+from tradedesk.services.halting.trading_state import effective_modes
+from tradedesk.services.reconciling.connections import connections_of
 from tradedesk.services.showing import bots_to_show
-from tradedesk.services.trading_state import effective_modes
 from tradedesk.stores.positions import Snapshot
 
 log = structlog.get_logger(__name__)

@@ -18,11 +18,11 @@ from tradedesk.admin.kill_switch import MAY_OPERATE
 from tradedesk.admin.result import Held, held_by
 from tradedesk.models import Account, Bot, Incident, IncidentKind, Order, OrderPurpose, TradingMode
 from tradedesk.selectors import profit
-from tradedesk.services.connections import RECONCILED_FOR
-from tradedesk.services.reconciliation import SECOND_LOOK_AFTER
-from tradedesk.services.rounds import Round, reconcile_each
+from tradedesk.services.halting.trading_state import effective_modes
+from tradedesk.services.reconciling.connections import RECONCILED_FOR
+from tradedesk.services.reconciling.reconciliation import SECOND_LOOK_AFTER
+from tradedesk.services.reconciling.rounds import Round, reconcile_each
 from tradedesk.services.showing import bots_to_show
-from tradedesk.services.trading_state import effective_modes
 from tradedesk.stores.positions import Snapshot
 
 EVERY_S = 5

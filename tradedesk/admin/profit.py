@@ -23,7 +23,7 @@ from tradedesk.models import Account, Bot
 from tradedesk.selectors import profit
 from tradedesk.selectors.ledger import Entry, Key, Total
 from tradedesk.selectors.trades import Trade, trades
-from tradedesk.services.cash import Kept
+from tradedesk.services.contracts.cash import Kept
 from tradedesk.services.showing import bots_to_show
 
 MOST_DAYS, MOST_TRADES = 60, 50

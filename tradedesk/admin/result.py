@@ -12,7 +12,7 @@ from tradedesk.models import Account, Bot
 from tradedesk.selectors import profit
 from tradedesk.selectors.ledger import Entry, Total
 from tradedesk.selectors.profit import Book
-from tradedesk.services.cash import Kept
+from tradedesk.services.contracts.cash import Kept
 
 # Figures are read each ten minutes; what is much older is not the present.
 CURRENT_FOR = timedelta(minutes=25)

@@ -19,10 +19,11 @@ from tradedesk.admin.kill_switch import MAY_RELEASE, state_unknown, where
 from tradedesk.admin.second_factor import WRONG, code_of, person_of
 from tradedesk.admin.words import signed
 from tradedesk.models import IncidentKind, TradingMode
-from tradedesk.services import kill_switch, second_factor
-from tradedesk.services.callers import address_of
-from tradedesk.services.kill_switch import LiveLocked, NotClean, NotCompared
-from tradedesk.services.scopes import UnknownScope, state_of
+from tradedesk.services.alerts.callers import address_of
+from tradedesk.services.halting import kill_switch
+from tradedesk.services.halting.kill_switch import LiveLocked, NotClean, NotCompared
+from tradedesk.services.halting.scopes import UnknownScope, state_of
+from tradedesk.services.people import second_factor
 
 WORD = "RESUME"
 

@@ -12,9 +12,9 @@ from django.views.decorators.debug import sensitive_post_parameters
 from tradedesk import wiring
 from tradedesk.admin import frame
 from tradedesk.models import Authenticator
-from tradedesk.services import second_factor
-from tradedesk.services.callers import address_of
-from tradedesk.services.second_factor import VerifiedCode
+from tradedesk.services.alerts.callers import address_of
+from tradedesk.services.people import second_factor
+from tradedesk.services.people.second_factor import VerifiedCode
 
 WRONG = "The code is not right, was used before, or came too soon after a wrong one. Wait for the next."
 

@@ -14,7 +14,7 @@ from tradedesk.admin.filters import reason_word
 from tradedesk.admin.outcomes import Look, Outcome, outcome_of
 from tradedesk.admin.rules import rule_tables
 from tradedesk.models import REMEDIES, Decision, Reason
-from tradedesk.services.connections import Connection
+from tradedesk.services.reconciling.connections import Connection
 
 register = template.Library()
 

@@ -10,8 +10,8 @@ from tradedesk.admin import cells
 from tradedesk.admin.alert_messages import messages_for
 from tradedesk.admin.audited import write_audit
 from tradedesk.models import Strategy, WebhookToken
-from tradedesk.services.setup import TooManyTokens, rotate_token
-from tradedesk.services.tokens import revoke_token
+from tradedesk.services.alerts.tokens import revoke_token
+from tradedesk.services.people.setup import TooManyTokens, rotate_token
 
 MAY_CHANGE = "tradedesk.change_strategy"
 

@@ -21,9 +21,9 @@ from tradedesk.admin.kill_switch import MAY_OPERATE
 from tradedesk.admin.words import EVENTS
 from tradedesk.models import Alert, Bot, Environment, Strategy
 from tradedesk.selectors import profit
-from tradedesk.services import trials
-from tradedesk.services.callers import address_of
-from tradedesk.services.tokens import keep_token, new_token
+from tradedesk.services.alerts import trials
+from tradedesk.services.alerts.callers import address_of
+from tradedesk.services.alerts.tokens import keep_token, new_token
 
 EVERY_S = 2
 

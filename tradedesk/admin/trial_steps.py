@@ -5,7 +5,7 @@ from typing import Any
 
 from tradedesk.admin import words
 from tradedesk.models import REMEDIES, Alert, Decision, Order, OrderStatus, Reason
-from tradedesk.services.rehearsal import Rehearsal
+from tradedesk.services.alerts.rehearsal import Rehearsal
 
 OVER = (
     *(OrderStatus.FILLED, OrderStatus.REJECTED, OrderStatus.CANCELLED),

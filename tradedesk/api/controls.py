@@ -13,13 +13,14 @@ from tradedesk import wiring
 from tradedesk.api import serializers
 from tradedesk.api.errors import body_of, broker_unreachable
 from tradedesk.models import Account, Incident, TradingMode
-from tradedesk.services import kill_switch, second_factor, wishes
-from tradedesk.services.callers import address_of
-from tradedesk.services.flatten import flatten
-from tradedesk.services.resolving import resolve
-from tradedesk.services.rounds import reconcile_each
-from tradedesk.services.scopes import state_of
-from tradedesk.services.second_factor import VerifiedCode
+from tradedesk.services.alerts.callers import address_of
+from tradedesk.services.halting import kill_switch, wishes
+from tradedesk.services.halting.flatten import flatten
+from tradedesk.services.halting.scopes import state_of
+from tradedesk.services.people import second_factor
+from tradedesk.services.people.second_factor import VerifiedCode
+from tradedesk.services.reconciling.resolving import resolve
+from tradedesk.services.reconciling.rounds import reconcile_each
 from tradedesk.services.shapes import MODE_WORDS, flattened_json, switch_json
 
 # As in the panel: anyone on the staff may stop, these may let orders out.

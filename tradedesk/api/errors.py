@@ -10,9 +10,9 @@ from rest_framework.views import exception_handler
 
 from broker.base import BrokerError
 from tradedesk.logs import redact
-from tradedesk.services.kill_switch import LiveLocked, NotCompared
-from tradedesk.services.resolving import CannotAdopt
-from tradedesk.services.scopes import UnknownScope
+from tradedesk.services.halting.kill_switch import LiveLocked, NotCompared
+from tradedesk.services.halting.scopes import UnknownScope
+from tradedesk.services.reconciling.resolving import CannotAdopt
 from tradedesk.stores.lease import NotHeld
 from tradedesk.stores.positions import Busy
 

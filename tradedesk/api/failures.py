@@ -10,9 +10,9 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 
 from tradedesk.api.errors import body_of
-from tradedesk.services import kill_switch, versions
-from tradedesk.services.kill_switch import Switch
-from tradedesk.services.scopes import UnknownScope
+from tradedesk.services.halting import kill_switch, versions
+from tradedesk.services.halting.kill_switch import Switch
+from tradedesk.services.halting.scopes import UnknownScope
 
 log = structlog.get_logger(__name__)
 

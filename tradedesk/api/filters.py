@@ -27,7 +27,7 @@ from tradedesk.models import (
     Reason,
     Strategy,
 )
-from tradedesk.services.signals import WORDS
+from tradedesk.services.alerts.signals import WORDS
 
 PAGING = {"cursor", "page_size", "format"}
 LARGEST_ID = 2**63 - 1

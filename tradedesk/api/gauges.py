@@ -18,7 +18,7 @@ from tradedesk.models import (
     TradingState,
 )
 from tradedesk.prometheus import gauge
-from tradedesk.services.measuring import figures
+from tradedesk.services.reports.measuring import figures
 
 LAST_DAY = timedelta(days=1)
 # Ids are in order of time, so this many newest rows are read through an index whatever the size of the table.

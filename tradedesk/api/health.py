@@ -12,7 +12,8 @@ from rest_framework.views import APIView
 
 from tradedesk import wiring
 from tradedesk.api.gauges import DeskGauges
-from tradedesk.services import readiness, versions
+from tradedesk.services.halting import versions
+from tradedesk.services.reconciling import readiness
 
 
 @never_cache

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tradedesk.services.signals import WORDS
+from tradedesk.services.alerts.signals import WORDS
 
 POST_WITHIN_S = 10.0
 TREND_TIMEFRAME, DI_TIMEFRAME = "10", "15"

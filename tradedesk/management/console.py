@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from django.core.management.base import CommandError, OutputWrapper
 
-from tradedesk.services.scopes import UnknownScope
+from tradedesk.services.halting.scopes import UnknownScope
 
 NOT_DONE, WRONG_USE = 1, 2
 LONGEST_REASON = 500

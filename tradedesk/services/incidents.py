@@ -4,7 +4,7 @@ from typing import Any
 from django.db import transaction
 
 from tradedesk.models import Account, Bot, Incident, IncidentKind, NoticeKind
-from tradedesk.services.notices import tell
+from tradedesk.services.reports.notices import tell
 
 # What each kind stops, and what a person does about it.
 TEXTS: dict[IncidentKind, tuple[str, str]] = {

@@ -5,11 +5,11 @@ from decimal import Decimal
 from typing import Any
 
 from tradedesk.models import FlattenWish, Incident, Order, TradingMode
-from tradedesk.services.flatten import Flattened
-from tradedesk.services.kill_switch import Switch
-from tradedesk.services.scopes import stopped_within
-from tradedesk.services.trading_state import effective_mode
-from tradedesk.services.wishes import open_around
+from tradedesk.services.halting.flatten import Flattened
+from tradedesk.services.halting.kill_switch import Switch
+from tradedesk.services.halting.scopes import stopped_within
+from tradedesk.services.halting.trading_state import effective_mode
+from tradedesk.services.halting.wishes import open_around
 
 # The words for modes in requests, and in answers about the switch itself.
 MODE_WORDS = {"halt": TradingMode.HALTED, "reduce": TradingMode.REDUCING, "flatten": TradingMode.HALTED}

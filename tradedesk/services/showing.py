@@ -6,7 +6,7 @@ from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquer
 from django.db.models.functions import Coalesce
 
 from tradedesk.models import Bot, Incident
-from tradedesk.services.trading_state import effective_modes
+from tradedesk.services.halting.trading_state import effective_modes
 from tradedesk.stores.positions import Snapshot
 
 

@@ -5,8 +5,8 @@ from rest_framework.response import Response
 
 from strategy.types import Action
 from tradedesk.models import Alert, Reason
+from tradedesk.services.order_path.trading import Result
 from tradedesk.services.shapes import order_json
-from tradedesk.services.trading import Result
 
 
 def processed(alert: Alert, results: Sequence[Result]) -> Response:

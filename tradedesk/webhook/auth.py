@@ -3,7 +3,7 @@ import hmac
 from django.conf import settings
 
 from tradedesk.selectors.admission import Admission, admission_of
-from tradedesk.services.tokens import digest_of
+from tradedesk.services.alerts.tokens import digest_of
 
 
 def admit(token: str) -> Admission | None:

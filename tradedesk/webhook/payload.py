@@ -6,8 +6,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from strategy.timeframes import parse_timeframe
-from tradedesk.services.intake import Signal
-from tradedesk.services.signals import WORDS
+from tradedesk.services.alerts.intake import Signal
+from tradedesk.services.alerts.signals import WORDS
 
 ABSENT = {"", "na", "NaN", "null"}
 PRICES = ("open", "high", "low", "close", "volume")

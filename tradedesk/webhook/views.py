@@ -16,10 +16,12 @@ from rest_framework.views import APIView
 from tradedesk import wiring
 from tradedesk.metrics import ANSWERS, EXECUTION_TIME
 from tradedesk.models import Alert, Bot, Strategy
-from tradedesk.services import intake, paper_market, trading
-from tradedesk.services.callers import address_of
+from tradedesk.services.alerts import intake
+from tradedesk.services.alerts.callers import address_of
+from tradedesk.services.contracts import paper_market
 from tradedesk.services.desk import Deadline, Desk
-from tradedesk.services.measuring import measure_decision
+from tradedesk.services.order_path import trading
+from tradedesk.services.reports.measuring import measure_decision
 from tradedesk.stores.rates import count_this_minute
 from tradedesk.stores.waits import at_most
 from tradedesk.webhook import answers, auth

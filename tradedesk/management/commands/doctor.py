@@ -13,9 +13,9 @@ from broker.base import BrokerError
 from tradedesk import logs, wiring
 from tradedesk.management.command_help import with_examples
 from tradedesk.models import Account, Environment, Instrument, Strategy, TaskRun
-from tradedesk.services import leasing, outer_wall
 from tradedesk.services.desk import Link
-from tradedesk.services.positions import contract_to_trade, terms_agree
+from tradedesk.services.halting import leasing, outer_wall
+from tradedesk.services.order_path.positions import contract_to_trade, terms_agree
 from tradedesk.services.task_runs import trouble_with
 from tradedesk.stores import followers, lease, redis
 

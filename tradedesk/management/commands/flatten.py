@@ -5,8 +5,8 @@ from django.core.management.base import BaseCommand, CommandError
 from tradedesk import wiring
 from tradedesk.management import console
 from tradedesk.management.command_help import with_examples
-from tradedesk.services import flatten, kill_switch, wishes
-from tradedesk.services.scopes import UnknownScope
+from tradedesk.services.halting import flatten, kill_switch, wishes
+from tradedesk.services.halting.scopes import UnknownScope
 from tradedesk.services.shapes import flattened_json, switch_json
 
 

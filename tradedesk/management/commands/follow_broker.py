@@ -15,9 +15,9 @@ from tradedesk import wiring
 from tradedesk.management import console
 from tradedesk.management.command_help import with_examples
 from tradedesk.models import Account
-from tradedesk.services.comparing import Comparer
-from tradedesk.services.following import Follower
-from tradedesk.services.versions import keep_signing
+from tradedesk.services.halting.versions import keep_signing
+from tradedesk.services.reconciling.comparing import Comparer
+from tradedesk.services.reconciling.following import Follower
 
 log = structlog.get_logger(__name__)
 

@@ -9,10 +9,11 @@ from tradedesk import wiring
 from tradedesk.management import console
 from tradedesk.management.command_help import with_examples
 from tradedesk.models import TradingMode
-from tradedesk.services import kill_switch, second_factor
-from tradedesk.services.flatten import flatten
-from tradedesk.services.scopes import UnknownScope
-from tradedesk.services.second_factor import VerifiedCode
+from tradedesk.services.halting import kill_switch
+from tradedesk.services.halting.flatten import flatten
+from tradedesk.services.halting.scopes import UnknownScope
+from tradedesk.services.people import second_factor
+from tradedesk.services.people.second_factor import VerifiedCode
 from tradedesk.services.shapes import MODE_WORDS, flattened_json, incident_json, switch_json
 
 MAY_RELEASE = "tradedesk.release_tradingstate"

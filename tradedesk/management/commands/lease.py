@@ -6,8 +6,8 @@ from django.db import DatabaseError
 from tradedesk import wiring
 from tradedesk.management import console
 from tradedesk.management.command_help import with_examples
-from tradedesk.services import leasing
-from tradedesk.services.leasing import HeldElsewhere, NoRegion, Standing
+from tradedesk.services.halting import leasing
+from tradedesk.services.halting.leasing import HeldElsewhere, NoRegion, Standing
 
 
 class Command(BaseCommand):

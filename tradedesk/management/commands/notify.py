@@ -6,8 +6,8 @@ from django.core.management.base import BaseCommand, CommandError
 from tradedesk import wiring
 from tradedesk.management import console
 from tradedesk.management.command_help import with_examples
-from tradedesk.services import sending, telling
-from tradedesk.services.channels import Channel, NotDelivered, UnreadableAddress, channels_of
+from tradedesk.services.reports import sending, telling
+from tradedesk.services.reports.channels import Channel, NotDelivered, UnreadableAddress, channels_of
 
 TEST = ("TradeDesk test", "This channel works.")
 

@@ -7,8 +7,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from tradedesk import wiring
 from tradedesk.models import Alert, Bot
-from tradedesk.services.setup import Secrets, ensure_demo_desk
-from tradedesk.services.tokens import digest_of
+from tradedesk.services.alerts.tokens import digest_of
+from tradedesk.services.people.setup import Secrets, ensure_demo_desk
 from tradedesk.stores.positions import stored
 
 

@@ -6,7 +6,7 @@ from tradedesk import wiring
 from tradedesk.management import console
 from tradedesk.management.command_help import with_examples
 from tradedesk.models import Account
-from tradedesk.services.rounds import Round, reconcile_each
+from tradedesk.services.reconciling.rounds import Round, reconcile_each
 from tradedesk.services.shapes import incident_json
 
 

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand
 from tradedesk import wiring
 from tradedesk.management import console
 from tradedesk.management.command_help import with_examples
-from tradedesk.services.recovery import recover
+from tradedesk.services.reconciling.recovery import recover
 
 
 class Command(BaseCommand):

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand
 from tradedesk import wiring
 from tradedesk.management.command_help import with_examples
 from tradedesk.models import Instrument
-from tradedesk.services.terms import refresh_costs
+from tradedesk.services.contracts.terms import refresh_costs
 
 
 class Command(BaseCommand):

@@ -11,8 +11,8 @@ from strategy.machine import action_for, cause, effective_time, explain_no_chang
 from strategy.timeframes import parse_timeframe
 from strategy.types import Event, Memory, State
 from tradedesk.management.command_help import with_examples
-from tradedesk.services.intake import Signal
-from tradedesk.services.signals import MEANINGS
+from tradedesk.services.alerts.intake import Signal
+from tradedesk.services.alerts.signals import MEANINGS
 from tradedesk.webhook.payload import Invalid, parse_json, parse_signal
 
 TELL_EVERY = 5_000

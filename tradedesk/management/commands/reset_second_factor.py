@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from tradedesk import wiring
 from tradedesk.management import console
 from tradedesk.management.command_help import with_examples
-from tradedesk.services import second_factor
+from tradedesk.services.people import second_factor
 
 
 class Command(BaseCommand):

@@ -7,7 +7,7 @@ from tradedesk import wiring
 from tradedesk.management import console
 from tradedesk.management.command_help import with_examples
 from tradedesk.models import Bot, Incident, IncidentKind
-from tradedesk.services.rolling import CannotRoll, roll
+from tradedesk.services.contracts.rolling import CannotRoll, roll
 from tradedesk.stores.positions import Busy
 
 

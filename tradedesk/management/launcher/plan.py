@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from tradedesk import desk_file
 from tradedesk.management.launcher.supervisor import Trouble
-from tradedesk.services.tokens import new_token
+from tradedesk.services.alerts.tokens import new_token
 
 HOST = "127.0.0.1"
 USUAL_PORT = 8000
