@@ -3,7 +3,7 @@ from django.db import migrations
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("tradedesk", "0020_lease"),
+        ("tradedesk", "0019_lease"),
     ]
 
     operations = [

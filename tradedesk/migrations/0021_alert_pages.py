@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tradedesk', '0021_release_right'),
+        ('tradedesk', '0020_release_right'),
     ]
 
     operations = [

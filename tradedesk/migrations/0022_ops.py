@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('otp_totp', '0003_add_timestamps'),
-        ('tradedesk', '0022_alert_pages'),
+        ('tradedesk', '0021_alert_pages'),
     ]
 
     operations = [
