@@ -3,8 +3,9 @@ from decimal import Decimal
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.builders import at, make_alert, make_bot, make_fill, make_order
+from tests.builders import at, make_alert, make_bot, make_fill, make_order, make_token
 from tests.panel.visiting import Visitor
+from tests.posting import post
 from tradedesk.models import Bot, OrderSide
 
 
@@ -39,6 +40,19 @@ def test_curve_is_drawn_and_stays_when_the_page_renews_itself(visitor: Visitor, 
 
     expect(page.get_by_text("Trend turned blue, MES1!, 10 min")).to_be_visible()
     assert curve.get_attribute("data-mark") == "same"
+
+
+def test_alert_that_comes_is_on_the_open_page_within_one_poll(visitor: Visitor, bot: Bot) -> None:
+    make_token(bot.strategy)
+    page = visitor.open("/admin/")
+    page.clock.install()
+    page.goto("/admin/")
+
+    assert post().decision["action"] == "ENTER_LONG"
+    with page.expect_response("**/admin/"):
+        page.clock.run_for(5_000)
+
+    expect(page.get_by_text("Trend turned blue, MES1!, 10 min")).to_be_visible()
 
 
 def test_figures_of_a_desk_that_does_not_answer_are_grey_and_say_from_when(
