@@ -44,6 +44,31 @@ def test_halt_button_halts_before_its_dialog_shows_and_offers_to_go_further(
     assert mode() == TradingMode.REDUCING
 
 
+def test_every_kind_of_page_halts(visitor: Visitor, bot: Bot) -> None:
+    kinds = {
+        "overview": "/admin/",
+        "list": "/admin/tradedesk/alert/",
+        "row of history": url_of(bot.decisions.get().alert),
+        "form": url_of(bot),
+        "new row": "/admin/tradedesk/bot/add/",
+        "deletion": url_of(bot).replace("change", "delete"),
+        "changes of a row": url_of(bot).replace("change", "history"),
+        "page of its own": "/admin/connections/",
+        "password": "/admin/password_change/",
+    }
+    page = visitor.open("/admin/")
+    halted = []
+
+    for kind, path in kinds.items():
+        TradingState.objects.filter(scope="all").update(mode=TradingMode.ACTIVE)
+        page.goto(path)
+        page.get_by_role("button", name="Halt trading").click()
+        expect(page.get_by_role("dialog")).to_contain_text("Trading is halted")
+        halted += [kind] if mode() == TradingMode.HALTED else []
+
+    assert halted == list(kinds)
+
+
 def test_escape_closes_the_dialog_and_the_halt_stands(visitor: Visitor, bot: Bot) -> None:
     page = visitor.open("/admin/tradedesk/alert/", role="viewer")
 
