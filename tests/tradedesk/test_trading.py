@@ -10,7 +10,15 @@ from broker.base import (
     Side,
 )
 from strategy.types import Direction
-from tests.builders import make_account, make_bot, make_incident, make_strategy, make_token, set_held
+from tests.builders import (
+    make_account,
+    make_alert,
+    make_bot,
+    make_incident,
+    make_strategy,
+    make_token,
+    set_held,
+)
 from tests.fakes import START, FakeBroker, FakeClock, FakeLinks
 from tests.posting import Teller
 from tests.telling import (
@@ -410,6 +418,18 @@ def test_alert_found_undecided_too_late_opens_nothing(
     recover(desk)
 
     assert (said_by(second), state_of(second)) == (("NONE", "TOO_OLD"), DOWN_BLUE)
+
+
+def test_exit_that_a_long_outage_left_undecided_goes(
+    bot: Bot, tell: Teller, broker: FakeBroker, desk: Desk, clock: FakeClock
+) -> None:
+    tell(BLUE)
+    make_alert(bot.strategy, DOWN, fired_at=START + timedelta(minutes=20))
+    clock.advance(72 * 3600)
+
+    recover(desk)
+
+    assert (state_of(bot), broker.held()) == (OUT_BLUE, 0)
 
 
 def test_position_booked_by_hand_is_reversed_from_what_the_broker_holds(

@@ -37,7 +37,7 @@ def store(before: Snapshot, after: Snapshot) -> None:
 
 
 def outdate(bot: Bot, now: datetime) -> bool:
-    """Let nobody claim an order for what was read of the bot before; False where somebody just changed it.
+    """Let nobody claim an order for what was read of a bot before; False where somebody just changed it.
 
     A bot whose memory cannot be read decides nothing anyway.
     """

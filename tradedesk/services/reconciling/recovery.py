@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import structlog
 from django.db import DatabaseError
@@ -189,7 +190,7 @@ def _alerts(desk: Desk) -> Iterator[Row]:
     bots = Bot.objects.select_related("account", "instrument", "strategy__instrument")
     for bot in bots:
         decided = Decision.objects.filter(alert=OuterRef("pk"), bot=bot)
-        since = max(bot.created_at, now - LEFT_BEHIND_AFTER - desk.event_window)
+        since = max(bot.created_at, _last_decided(bot, now) - LEFT_BEHIND_AFTER - desk.event_window)
         left = Alert.objects.filter(
             ~Exists(decided),
             strategy=bot.strategy,
@@ -202,6 +203,15 @@ def _alerts(desk: Desk) -> Iterator[Row]:
                 f"{result.decision.action} {result.decision.reason}" if result.decision else "not reached"
             )
             yield Row("alert", f"{alert} for {bot.slug}", outcome, still_open=result.decision is None)
+
+
+def _last_decided(bot: Bot, now: datetime) -> datetime:
+    """Return when a bot last decided anything, its making where it never did, `now` at the latest.
+
+    What was left behind counts from then, however long the desk was off: an exit is owed still.
+    """
+    last = Decision.objects.filter(bot=bot).values_list("created_at", flat=True).first()
+    return min(last or bot.created_at, now)
 
 
 def settle_account(desk: Desk, link: Link, account: Account, *, within_s: float = float("inf")) -> None:
