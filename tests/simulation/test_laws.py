@@ -83,7 +83,7 @@ def halt_while_an_order_leaves() -> World:
 def test_order_that_leaves_after_the_switch_returned_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     template.build()
     halt_while_an_order_leaves()
-    monkeypatch.setattr(kill_switch, "_wait_until_quiet", lambda desk, scope: 0)
+    monkeypatch.setattr(kill_switch, "wait_until_quiet", lambda desk, scope: 0)
 
     with pytest.raises(LawBroken, match="arrives after HALTED of all returned"):
         halt_while_an_order_leaves()
