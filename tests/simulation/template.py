@@ -58,7 +58,7 @@ def begin(random: Random) -> list[Bot]:
         Bot.objects.filter(account__in=second)._raw_delete("default")
         second._raw_delete("default")
     TradingState.objects.update(mode=TradingMode.ACTIVE, cause="person", reason="", by="", since=None)
-    Account.objects.update(reconciled_at=START, differences={}, claims=0)
+    Account.objects.update(reconciled_at=START, differences={}, claims=0, cash={}, cash_read_at=None)
     Bot.objects.update(size=random.choice([1, 1, 2]))
     for bot in Bot.objects.all():
         BotState.objects.filter(bot=bot).update(**Snapshot(bot.id).as_row())
