@@ -82,6 +82,20 @@ def test_limit_lets_an_exit_go_that_waited_before_it_was_met(
     assert (halted(), sent(broker), broker.held()) == ([(OWN, Cause.LIMIT)], [HALF, HALF], 0)
 
 
+def test_exit_refused_by_the_limit_does_not_come_back_when_the_opening_proves_filled(
+    bot: Bot, tell: Teller, broker: FakeBroker, desk: Desk, clock: FakeClock
+) -> None:
+    broker.lose_reply(BrokerOutcomeUnknown("read timed out"))
+    tell(BLUE)
+    trips.halt_bot(bot, _breach(), clock.now())
+    assert said(tell(DOWN, 20)) == ("NONE", "HALTED")
+
+    pass_time(desk, clock)
+
+    assert (sent(broker), broker.held()) == ([("BUY", 1, "MESZ6")], 1)
+    assert ("UNHELD_TARGET", bot.slug) in open_incidents()
+
+
 @pytest.mark.usefixtures("long")
 @pytest.mark.parametrize("scope", ["all", "account:paper", OWN])
 @pytest.mark.parametrize("is_released", [False, True])

@@ -6,6 +6,7 @@ from strategy import gate
 from strategy.machine import cause
 from strategy.types import Direction
 from tradedesk.models import Account, Alert, Bot, Order, OrderPurpose, OrderStatus, Reason, TradingMode
+from tradedesk.models.orders import LEGS
 from tradedesk.services.desk import Deadline, Desk, Link
 from tradedesk.services.halting.trading_state import mode_for_claim, mode_for_closing, was_halted_since
 from tradedesk.services.order_path import booking, legs, orders
@@ -69,8 +70,11 @@ def _refusal(desk: Desk, order: Order, bot: Bot, view: BrokerView) -> str:
     """Return why an order that waited must not go any more, "" when it may."""
     is_closing = order.purpose == OrderPurpose.CLOSE
     asked_at = order.decision.created_at if order.decision else order.created_at
-    if is_closing:
+    is_owed = is_closing and _was_decided(order)
+    if is_owed:
         mode = mode_for_closing(bot.account, bot, asked_at)
+    elif is_closing:
+        mode = mode_for_claim(bot.account, bot)
     else:
         # Before the trading states: the other way round it and a reconciliation could wait for each other.
         _claim(bot.account)
@@ -84,7 +88,7 @@ def _refusal(desk: Desk, order: Order, bot: Bot, view: BrokerView) -> str:
     # A risk makes the size of one opening, which then starts from flat.
     size = bot.size if bot.risk_percent is None else order.quantity
     fits = is_closing or (abs(after) == size and Direction.of(after) is target)
-    was_halted = was_halted_since(asked_at, bot.account, bot, is_closing=is_closing)
+    was_halted = was_halted_since(asked_at, bot.account, bot, is_closing=is_owed)
     if not is_closing and not was_halted and _waits_for_its_closing(desk, order, snapshot):
         raise Busy("the closing before it has no end yet")
     if not fits:
@@ -97,6 +101,14 @@ def _refusal(desk: Desk, order: Order, bot: Bot, view: BrokerView) -> str:
     alert = order.decision.alert if order.decision else None
     refusal = refuse(desk, order, alert, bot, snapshot, view, mode)
     return f"Not sent late: {refusal.code}, {refusal.figures}." if refusal else ""
+
+
+def _was_decided(closing: Order) -> bool:
+    """Tell whether a closing does what its decision asked for. One that undoes it follows a later refusal."""
+    if closing.decision is None:
+        return True
+    trades = closing.decision.orders.exclude(purpose__in=LEGS).order_by("created_at", "id")
+    return trades.values_list("side", flat=True)[0] == closing.side
 
 
 def _waits_for_its_closing(desk: Desk, order: Order, snapshot: Snapshot) -> bool:
