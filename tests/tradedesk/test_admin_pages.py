@@ -50,6 +50,29 @@ def test_every_page_class_has_the_one_base(model: type[Model]) -> None:
     assert isinstance(admin.site._registry[model], PanelAdmin)
 
 
+@pytest.mark.parametrize(
+    ("path", "title"),
+    [
+        ("tradedesk/auditentry", "Audit log"),
+        ("tradedesk/instrument", "Symbols"),
+        ("knox/authtoken", "API tokens"),
+        ("auth/user", "People"),
+    ],
+)
+def test_list_has_the_name_that_the_sidebar_gives_it(path: str, title: str, panel: Client) -> None:
+    assert f"<h1>{title}</h1>" in panel.get(f"/admin/{path}/").content.decode()
+
+
+def test_empty_list_says_whether_something_narrows_it(panel: Client) -> None:
+    empty = panel.get("/admin/tradedesk/fill/").content.decode()
+    narrowed = panel.get("/admin/tradedesk/fill/?side__exact=BUY").content.decode()
+
+    assert "Nothing here yet" in empty
+    assert "Show all" not in empty
+    assert "Nothing matches" in narrowed
+    assert '<a class="button" href="?">Show all</a>' in narrowed
+
+
 # The list of positions is a page of its own.
 @pytest.mark.parametrize(
     "model", [model for model in MODELS if model is not BotState], ids=lambda model: model._meta.label
