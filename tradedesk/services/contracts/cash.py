@@ -9,6 +9,7 @@ from django.db import transaction
 
 from broker.base import BrokerError, Cash
 from tradedesk.models import Account, Bot, Fill
+from tradedesk.models.ids import earlier, new_id
 from tradedesk.services.desk import READ_TIMEOUT_S, Desk, Link
 from tradedesk.services.halting import trips
 
@@ -89,8 +90,8 @@ def _is_shown(account: Account, now: datetime) -> bool:
     read_at = account.cash_read_at
     if read_at is None or now - read_at >= SHOWN_FOR:
         return False
-    newest = Fill.objects.filter(account=account).order_by("-id").first()
-    return newest is None or newest.created_at <= read_at
+    recent = Fill.objects.filter(account=account, id__gt=earlier(new_id(), int(SHOWN_FOR.total_seconds())))
+    return not recent.filter(created_at__gt=read_at).exists()
 
 
 def _figures(account: Account, cash: Cash) -> Kept:
