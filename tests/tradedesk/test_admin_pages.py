@@ -73,6 +73,25 @@ def test_empty_list_says_whether_something_narrows_it(panel: Client) -> None:
     assert '<a class="button" href="?">Show all</a>' in narrowed
 
 
+def test_page_of_a_decision_says_the_states_in_words(panel: Client) -> None:
+    bot = make_bot()
+    state = {
+        "current_position": "LONG",
+        "trend_color": "BLUE",
+        "waiting_for_reentry": "NO",
+        "last_updated": "2026-11-23T15:10:00.791072Z",
+    }
+    decision = make_decision(make_alert(bot.strategy), bot, state_after=state)
+
+    html = panel.get(url_of(decision)).content.decode()
+
+    assert '<td data-label="Position">Flat</td>' in html
+    assert '<td data-label="Updated">never</td>' in html
+    assert '<td data-label="Position">Long</td>' in html
+    assert '<td data-label="Waiting">No</td>' in html
+    assert '<td data-label="Updated">2026-11-23 15:10:00</td>' in html
+
+
 # The list of positions is a page of its own.
 @pytest.mark.parametrize(
     "model", [model for model in MODELS if model is not BotState], ids=lambda model: model._meta.label
