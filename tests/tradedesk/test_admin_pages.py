@@ -50,6 +50,48 @@ def test_every_page_class_has_the_one_base(model: type[Model]) -> None:
     assert isinstance(admin.site._registry[model], PanelAdmin)
 
 
+@pytest.mark.parametrize(
+    ("path", "title"),
+    [
+        ("tradedesk/auditentry", "Audit log"),
+        ("tradedesk/instrument", "Symbols"),
+        ("knox/authtoken", "API tokens"),
+        ("auth/user", "People"),
+    ],
+)
+def test_list_has_the_name_that_the_sidebar_gives_it(path: str, title: str, panel: Client) -> None:
+    assert f"<h1>{title}</h1>" in panel.get(f"/admin/{path}/").content.decode()
+
+
+def test_empty_list_says_whether_something_narrows_it(panel: Client) -> None:
+    empty = panel.get("/admin/tradedesk/fill/").content.decode()
+    narrowed = panel.get("/admin/tradedesk/fill/?side__exact=BUY").content.decode()
+
+    assert "Nothing here yet" in empty
+    assert "Show all" not in empty
+    assert "Nothing matches" in narrowed
+    assert '<a class="button" href="?">Show all</a>' in narrowed
+
+
+def test_page_of_a_decision_says_the_states_in_words(panel: Client) -> None:
+    bot = make_bot()
+    state = {
+        "current_position": "LONG",
+        "trend_color": "BLUE",
+        "waiting_for_reentry": "NO",
+        "last_updated": "2026-11-23T15:10:00.791072Z",
+    }
+    decision = make_decision(make_alert(bot.strategy), bot, state_after=state)
+
+    html = panel.get(url_of(decision)).content.decode()
+
+    assert '<td data-label="Position">Flat</td>' in html
+    assert '<td data-label="Updated">never</td>' in html
+    assert '<td data-label="Position">Long</td>' in html
+    assert '<td data-label="Waiting">No</td>' in html
+    assert '<td data-label="Updated">2026-11-23 15:10:00</td>' in html
+
+
 # The list of positions is a page of its own.
 @pytest.mark.parametrize(
     "model", [model for model in MODELS if model is not BotState], ids=lambda model: model._meta.label

@@ -51,6 +51,16 @@ def test_fees_stand_apart_and_the_day_is_written_out(panel: Client) -> None:
     assert "1 of 1 closing fills won" in html
 
 
+def test_fees_that_are_not_known_are_not_shown_as_none(panel: Client) -> None:
+    fill(make_bot(), OrderSide.BUY, "6800", 1)
+
+    html = page(panel)
+
+    assert "<strong>–</strong><small>1 fill, fees not all known</small>" in html
+    assert "<small>fees not known yet</small>" in html
+    assert "$0.00</strong><small>1 fill" not in html
+
+
 def test_our_estimate_stands_beside_the_brokers_figure(panel: Client, clock: FakeClock) -> None:
     round_trip(make_bot())
     Account.objects.update(cash={"profit": "47.30", "net_liquidation": "50047.30"}, cash_read_at=clock.now())

@@ -69,6 +69,22 @@ def test_figures_that_no_limit_needs_are_read_for_the_panel_each_ten_minutes(
     assert Account.objects.get().cash_read_at == clock.now()
 
 
+def test_figures_older_than_a_fill_are_read_again_once(
+    tell: Teller, broker: FakeBroker, clock: FakeClock, read: Read
+) -> None:
+    read(50_000)
+    clock.advance(1)
+    tell(BLUE)
+    broker.calls.clear()
+
+    for seconds in (1, 30):
+        clock.advance(seconds)
+        read(50_010)
+
+    assert broker.calls["cash"] == 1
+    assert Account.objects.get().cash["net_liquidation"] == "50010"
+
+
 def test_order_asks_the_broker_for_no_figures(tell: Teller, broker: FakeBroker, read: Read) -> None:
     limit(daily_loss=500)
     read(50_000)

@@ -1,11 +1,12 @@
 import threading
+from decimal import Decimal
 
 import pytest
 
 from broker.base import BrokerNotReached
-from tests.builders import make_account
+from tests.builders import make_account, make_bot
 from tests.fakes import FakeBroker, FakeClock, FakeLinks
-from tradedesk.models import Account, FlattenWish
+from tradedesk.models import Account, FlattenWish, Instrument
 from tradedesk.services.desk import Desk
 from tradedesk.services.halting import versions, wishes
 from tradedesk.services.reconciling.starting import settle_at_start
@@ -30,6 +31,19 @@ def test_start_tries_until_every_account_was_read(desk: Desk, clock: FakeClock, 
     assert not thread.is_alive()
     assert [later - 1000 for later in pauses] == [1, 3, 7]
     assert Account.objects.get(name="paper").reconciled_at == clock.now()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_start_reads_the_fees_that_are_not_known_yet(desk: Desk, broker: FakeBroker) -> None:
+    make_bot()
+
+    for _ in range(2):
+        thread = threading.Thread(target=settle_at_start, args=[desk])
+        thread.start()
+        thread.join(timeout=30)
+
+    assert Instrument.objects.get(root="MES").fee == Decimal("0.85")
+    assert broker.calls["costs"] == 1
 
 
 @pytest.mark.django_db(transaction=True)

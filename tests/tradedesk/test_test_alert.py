@@ -1,4 +1,5 @@
 import json
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -6,9 +7,21 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from tests.builders import at, make_account, make_alert, make_bot, make_strategy, make_token, set_held
+from tests.builders import (
+    at,
+    make_account,
+    make_alert,
+    make_bot,
+    make_decision,
+    make_fill,
+    make_order,
+    make_strategy,
+    make_token,
+    set_held,
+)
 from tests.fakes import START, FakeBroker
 from tests.tradedesk.page_costs import cost_of
+from tradedesk.admin.trial_steps import of_alert
 from tradedesk.models import Alert, AuditEntry, Bot, Decision, Order, WebhookToken
 
 
@@ -35,6 +48,24 @@ def test_test_alert_on_paper_goes_through_the_webhook_and_trades(panel: Client, 
     assert "Nothing more will happen by itself." in html
     entry = AuditEntry.objects.get()
     assert (entry.action, entry.detail["way"]) == ("send test alert", "webhook")
+
+
+@pytest.mark.django_db
+def test_fill_before_the_answer_has_no_time_since_it() -> None:
+    bot = make_bot()
+    alert = make_alert(bot.strategy)
+    decision = make_decision(alert, bot, created_at=alert.received_at + timedelta(milliseconds=5))
+    sent, filled, answered = (alert.received_at + timedelta(milliseconds=ms) for ms in (10, 30, 40))
+    order = make_order(bot, decision=decision, sent_at=sent, acknowledged_at=answered)
+    make_fill(order, filled_at=filled)
+
+    steps = of_alert(alert).bots[0].steps
+
+    assert [(step.name, step.delta) for step in steps[-3:]] == [
+        ("Order sent", "+5 ms"),
+        ("Acknowledged", "+30 ms"),
+        ("Filled", ""),
+    ]
 
 
 def test_token_of_a_test_alert_ends_with_its_answer(panel: Client, broker: FakeBroker) -> None:

@@ -39,7 +39,7 @@ def messages_for(strategy: Strategy) -> list[AlertMessage]:
     charts = {
         "Trend_Validator": f"{root}1!, {strategy.trend_timeframe} minutes{of_filter}",
         "DI_Cross": f"{root}1!, {strategy.di_timeframe} minutes",
-        "Heartbeat": f"{root}1!, any of the two",
+        "Heartbeat": f"{root}1!, either of the two",
     }
     expected = {
         "Trend_Validator": f"when the colour changes, at most once in {timeframe(strategy.trend_timeframe)}",

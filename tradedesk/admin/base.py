@@ -5,7 +5,8 @@ from django.contrib.admin import ShowFacets
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils.text import capfirst
+
+from tradedesk.admin.sidebar import TITLES
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
@@ -64,7 +65,7 @@ class PanelAdmin[M: Model](ModelAdmin):  # type: ignore[type-arg] # Django's cla
         return {}
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        title = capfirst(self.opts.verbose_name_plural)
+        title = TITLES[self.opts.label_lower]
         return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
     def render_change_form(

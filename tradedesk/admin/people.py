@@ -5,6 +5,7 @@ from knox.admin import AuthTokenAdmin
 from knox.models import AuthToken
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from tradedesk.admin import cells
 from tradedesk.admin.audited import Audited
 from tradedesk.admin.base import PanelAdmin
 
@@ -28,5 +29,16 @@ admin.site.unregister(AuthToken)
 
 @admin.register(AuthToken)
 class ApiTokenAdmin(Audited, AuthTokenAdmin, PanelAdmin[AuthToken]):  # type: ignore[misc]
-    list_display = ("user", "token_key", "created", "expiry")
+    list_display = ("user", "token_key", "made", "ends")
     search_fields = ("user__username",)
+
+    def heading(self, row: AuthToken) -> str:
+        return f"{row.user}'s API token {row.token_key}…"
+
+    @admin.display(description="Created (UTC)", ordering="created")
+    def made(self, row: AuthToken) -> str:
+        return cells.moment(row.created)
+
+    @admin.display(description="Expires (UTC)", ordering="expiry")
+    def ends(self, row: AuthToken) -> str:
+        return cells.moment(row.expiry) if row.expiry else "never"

@@ -51,6 +51,9 @@ GROUPS: dict[str, list[Line]] = {
 }
 
 
+TITLES = {name: title for lines in GROUPS.values() for title, _, name in lines}
+
+
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the groups and pages that a person may see, as Unfold's sidebar takes them."""
     groups = {"": [OVERVIEW], **GROUPS}

@@ -22,6 +22,8 @@ for filter_function in (
     words.alert_in_words,
     words.bot_in_words,
     words.state_in_words,
+    words.position_word,
+    words.stored_moment,
     words.order_in_words,
     words.order_asked,
     words.price,

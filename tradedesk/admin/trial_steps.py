@@ -91,7 +91,7 @@ def _of_decision(alert: Alert, decision: Decision) -> BotTrial:
                 name,
                 text,
                 _clock(at),
-                f"+{words.span(before, at)}" if at > start else "",
+                f"+{words.span(before, at)}" if start < at >= before else "",
                 start=round(100 * share[0]),
                 length=max(1, round(100 * share[1])),
             )

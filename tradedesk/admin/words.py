@@ -70,6 +70,16 @@ def bot_in_words(snapshot: Snapshot) -> str:
     return f"Flat until the trend turns {OTHER[color]}"
 
 
+def position_word(held: str) -> str:
+    """Return the word for a stored position: "Flat", "Long" or "Short"."""
+    return HELD.get(held, "unknown").capitalize()
+
+
+def stored_moment(text: str | None) -> str:
+    """Return a moment of a stored state in UTC to the second, "never" where there is none."""
+    return utc(datetime.fromisoformat(text)) if text else "never"
+
+
 def state_in_words(state: Mapping[str, Any]) -> str:
     """Return the four fields of a stored state in a few words, such as "Flat, red, waiting"."""
     color = state.get("trend_color")

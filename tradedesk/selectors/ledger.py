@@ -69,10 +69,16 @@ class Total:
     closings: int = 0
     won: int = 0
     is_whole: bool = True
+    has_all_fees: bool = True
 
     @property
     def net(self) -> Decimal:
         return self.gross - self.fees
+
+    @property
+    def known_fees(self) -> Decimal | None:
+        """The fees of all fills, None where one of them is not known."""
+        return self.fees if self.has_all_fees else None
 
     def add(self, other: "Total") -> None:
         """Take another total in."""
@@ -83,6 +89,7 @@ class Total:
         self.closings += other.closings
         self.won += other.won
         self.is_whole &= other.is_whole
+        self.has_all_fees &= other.has_all_fees
 
     def count(self, entry: Entry) -> None:
         """Take one more fill in."""
@@ -94,6 +101,7 @@ class Total:
             self.closings += 1
             self.won += entry.net > 0
         self.is_whole &= entry.gross is not None and entry.fee is not None
+        self.has_all_fees &= entry.fee is not None
 
 
 class Key(NamedTuple):

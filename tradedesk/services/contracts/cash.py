@@ -8,7 +8,8 @@ import structlog
 from django.db import transaction
 
 from broker.base import BrokerError, Cash
-from tradedesk.models import Account, Bot
+from tradedesk.models import Account, Bot, Fill
+from tradedesk.models.ids import earlier, new_id
 from tradedesk.services.desk import READ_TIMEOUT_S, Desk, Link
 from tradedesk.services.halting import trips
 
@@ -63,12 +64,12 @@ def kept(account: Account, now: datetime) -> Kept:
 def watch(desk: Desk, link: Link, account: Account) -> None:
     """Read an account's figures where a limit or a bot's risk needs them, and keep them with their time.
 
-    For the panel alone they are read each ten minutes. A loss or a drawdown at its limit lets the account
-    only reduce from then on. Figures that cannot be read stay as they are and grow old, which stops openings.
+    For the panel alone they are read each ten minutes and after a fill. A loss or a drawdown at its limit
+    lets the account only reduce from then on. Figures that cannot be read stay as they are and grow old,
+    which stops openings.
     """
     sizes_by_risk = Bot.objects.filter(account=account, risk_percent__isnull=False)
-    is_shown = account.cash_read_at is not None and desk.now() - account.cash_read_at < SHOWN_FOR
-    if is_shown and not account.is_limited(*NEEDED_FOR) and not sizes_by_risk.exists():
+    if _is_shown(account, desk.now()) and not account.is_limited(*NEEDED_FOR) and not sizes_by_risk.exists():
         return
     try:
         cash = link.broker.cash(link.account.id, timeout_s=READ_TIMEOUT_S)
@@ -82,6 +83,15 @@ def watch(desk: Desk, link: Link, account: Account) -> None:
         Account.objects.filter(pk=account.pk).update(cash=figures.to_json(), cash_read_at=now)
         trips.watch_account(row, figures.loss, figures.fall, now)
     account.cash, account.cash_read_at = figures.to_json(), now
+
+
+def _is_shown(account: Account, now: datetime) -> bool:
+    """Tell whether the panel may go on with the figures as last read."""
+    read_at = account.cash_read_at
+    if read_at is None or now - read_at >= SHOWN_FOR:
+        return False
+    recent = Fill.objects.filter(account=account, id__gt=earlier(new_id(), int(SHOWN_FOR.total_seconds())))
+    return not recent.filter(created_at__gt=read_at).exists()
 
 
 def _figures(account: Account, cash: Cash) -> Kept:

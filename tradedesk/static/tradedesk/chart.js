@@ -16,7 +16,7 @@
   function look() {
     return {
       autoSize: true,
-      localization: { priceFormatter: (value) => value.toLocaleString("en-US", { maximumFractionDigits: 2 }) },
+      localization: { priceFormatter: (value) => value.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 }) },
       layout: {
         background: { color: "transparent" }, textColor: colour("muted"), fontSize: 11,
         panes: { separatorColor: colour("line"), enableResize: false },
