@@ -5,7 +5,7 @@ from datetime import date
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
 from django.db.models import Model
-from django.urls import reverse
+from django.urls import resolve, reverse
 from knox.models import AuthToken
 
 from tests.builders import (
@@ -28,6 +28,7 @@ from tradedesk.models import (
     Account,
     Alert,
     AuditEntry,
+    BotState,
     Cause,
     Environment,
     FlattenWish,
@@ -129,6 +130,11 @@ def all_pages(rows: list[Model]) -> list[str]:
     ]
     added = [f"{list_of(model)}add/" for model in admin.site._registry if _can_be_added(model)]
     return [*standing_pages(), *own, *added, *map(url_of, rows)]
+
+
+def is_own(path: str) -> bool:
+    """Tell whether a page is one of the panel's own and no list, row or form of the site."""
+    return path == list_of(BotState) or resolve(path).route in OWN
 
 
 def list_of(model: type[Model]) -> str:
