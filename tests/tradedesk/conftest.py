@@ -3,43 +3,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.db.models import Model
 from django.test import Client
-from knox.models import AuthToken
 from pytest_django.fixtures import Settings
 
 from tests.broker.paper_server import running
-from tests.builders import (
-    make_alert,
-    make_bot,
-    make_decision,
-    make_fill,
-    make_incident,
-    make_notice,
-    make_order,
-    make_rejected_alert,
-    make_token,
-    make_user,
-)
-from tests.fakes import START, FakeBroker, FakeClock
+from tests.builders import make_bot, make_token, make_user
+from tests.fakes import FakeBroker, FakeClock
+from tests.panel_pages import make_rows
 from tests.posting import Teller
 from tests.rolling import move_front
 from tests.telling import BLUE
 from tests.tradedesk.paper_desk import PaperDesk
 from tradedesk import wiring
-from tradedesk.models import (
-    AuditEntry,
-    Bot,
-    Cause,
-    FlattenWish,
-    Holiday,
-    Incident,
-    Instrument,
-    SessionRule,
-    TradingMode,
-    TradingStateChange,
-)
+from tradedesk.models import Bot, Incident, Instrument
 from tradedesk.services.contracts.rolls import watch_rolls
 from tradedesk.services.desk import Desk
 
@@ -107,43 +85,4 @@ def paper(
 @pytest.fixture
 def rows(desk: Desk, admin_user: User) -> list[Model]:
     """Return one row of every kind that the panel shows, tied together as one alert's story."""
-    bot = make_bot()
-    alert = make_alert(bot.strategy)
-    decision = make_decision(alert, bot)
-    order = make_order(bot, decision=decision)
-    change = TradingStateChange.objects.create(
-        scope="all",
-        old_mode=TradingMode.ACTIVE,
-        new_mode=TradingMode.HALTED,
-        cause=Cause.PERSON,
-        by="ada",
-        created_at=START,
-    )
-    entry = AuditEntry.objects.create(by="ada", action="flatten", subject="all", created_at=START)
-    token, _ = AuthToken.objects.create(admin_user)
-    return [
-        bot,
-        bot.account,
-        bot.instrument,
-        bot.strategy,
-        SessionRule.objects.get(name="CME equity index"),
-        Holiday.objects.filter(rule__name="CME equity index")[0],
-        bot.state,
-        make_token(bot.strategy),
-        alert,
-        make_rejected_alert(bot.strategy),
-        decision,
-        order,
-        make_fill(order),
-        make_incident(bot),
-        make_notice(),
-        bot.trading_state,
-        change,
-        entry,
-        admin_user,
-        Group.objects.create(name="operators"),
-        FlattenWish.objects.create(
-            scope="all", passes_halt=True, by="ada", since=START, next_try_at=START, ended_at=START
-        ),
-        token,
-    ]
+    return make_rows(admin_user)

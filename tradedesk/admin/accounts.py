@@ -32,6 +32,9 @@ def login_in_words(account: Account) -> str:
 
 @admin.register(Account)
 class AccountAdmin(Confirmed, Tabbed[Account]):
+    when_empty = (
+        "Paper needs nothing but a name. Demo and live name the environment variables with the login."
+    )
     form = AccountForm
     list_display = ("name", "environment", "broker_account", "enabled", "reconciled_utc")
     list_filter = ("environment", "enabled")

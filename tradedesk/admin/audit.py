@@ -72,6 +72,10 @@ def _plain(value: Any) -> str:
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnly[AuditEntry]):
+    when_empty = (
+        "What a person changes, halts, releases or arms is written down here by itself. "
+        "There is nothing to do."
+    )
     list_display = ("written_utc", "by", "action", "subject", "what", "reason", "source_address")
     list_filter = (CreatedFilter, ActionFilter, PersonFilter)
     search_fields = ("by__exact", "subject__exact")

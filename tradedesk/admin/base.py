@@ -45,7 +45,8 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]  # not subscriptable
 class PanelAdmin[M: Model](ModelAdmin):  # type: ignore[type-arg] # Django's class takes no parameter at run time
     """The one base of every page of rows, and the one place where the theme comes in.
 
-    A page of one row shows `summary_template`, filled by `summary`, above the fields.
+    A page of one row shows `summary_template`, filled by `summary`, above the fields. A list without rows
+    says `when_empty`: what they are, and what to do for the first.
     """
 
     list_per_page = 25
@@ -55,6 +56,7 @@ class PanelAdmin[M: Model](ModelAdmin):  # type: ignore[type-arg] # Django's cla
     change_form_template = "panel/change_form.html"
     list_after_template = "panel/parts/export.html"
     summary_template = ""
+    when_empty = ""
 
     def heading(self, row: M) -> str:
         """Return the title of a row's page."""

@@ -20,6 +20,7 @@ from tradedesk.stores.positions import Snapshot
 
 @admin.register(Bot)
 class BotAdmin(Confirmed, Tabbed[Bot]):
+    when_empty = "A bot is one strategy on one account. Add an account and a strategy first, then the bot."
     form = BotForm
     list_display = ("slug", "strategy", "account", "contract", "position", "in_words", "mode", "enabled")
     list_filter = ("enabled",)
@@ -97,7 +98,7 @@ class BotStateAdmin(ReadOnly[BotState]):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         # The list of positions is a page of its own.
-        return frame.quiet(positions.page)(request)
+        return frame.says_unread(frame.quiet(positions.page))(request)
 
     @admin.display(description="Updated")
     def updated_both(self, state: BotState) -> str:
@@ -106,6 +107,9 @@ class BotStateAdmin(ReadOnly[BotState]):
 
 @admin.register(WebhookToken)
 class WebhookTokenAdmin(ReadOnly[WebhookToken]):
+    when_empty = (
+        "A token lets alerts of one strategy in. The page of the strategy makes it and shows it once."
+    )
     list_display = ("ending", "strategy", "created_utc", "revoked_utc")
     list_select_related = ("strategy",)
     sortable_by = ()

@@ -25,6 +25,9 @@ class TradingStateAdmin(ReadOnly[TradingState]):
 
 @admin.register(TradingStateChange)
 class TradingStateChangeAdmin(ReadOnly[TradingStateChange]):
+    when_empty = (
+        "Each halt and each release is listed here. Try the kill switch once, before there is real money."
+    )
     list_display = ("changed_utc", "scope", "old_mode", "new_mode", "cause", "by", "reason")
     list_filter = ("new_mode", "cause", CreatedFilter)
     search_fields = ("scope__exact",)
@@ -44,6 +47,7 @@ class TradingStateChangeAdmin(ReadOnly[TradingStateChange]):
 
 @admin.register(FlattenWish)
 class FlattenWishAdmin(ReadOnly[FlattenWish]):
+    when_empty = "A flatten closes what a scope holds. It is asked for on the page of the kill switch."
     list_display = ("since_utc", "scope", "by", "tries", "looked_utc", "ended_utc", "ending")
     list_filter = ("by",)
     search_fields = ("scope__exact",)

@@ -7,13 +7,17 @@ from datetime import datetime
 from functools import wraps
 from typing import Any
 
+import structlog
 from django.contrib import admin
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
 from tradedesk import wiring
 from tradedesk.selectors.changes import fingerprint
+
+log = structlog.get_logger(__name__)
 
 # The token is masked anew in every answer, which changes nothing that a person sees.
 CSRF_INPUT = re.compile(r'<input type="hidden" name="csrfmiddlewaretoken"[^>]*>')
@@ -72,6 +76,25 @@ def quiet(page: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         if version:
             response[VERSION_HEADER] = f"{version}.{tables}"
         return response
+
+    return answer
+
+
+def says_unread(page: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Show a card that says so in place of a page whose tables cannot be read; bar and banner stay.
+
+    A poll fails as it is: the browser greys what it has and says from when that is.
+    """
+
+    @wraps(page)
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return page(request, *args, **kwargs)
+        except DatabaseError as error:
+            if request.method != "GET" or is_poll(request):
+                raise
+            log.warning("page.unread", path=request.path, error=repr(error))
+            return show(request, "unread", "Not read", {"now": wiring.desk().now()}, status=503)
 
     return answer
 

@@ -34,6 +34,9 @@ class ResolveForm(forms.Form):
 
 @admin.register(Incident)
 class IncidentAdmin(ReadOnly[Incident]):
+    when_empty = (
+        "The desk opens one where it found something that a person must look at. There is nothing to do."
+    )
     list_display = ("opened_utc", "what", "subject", "blocks", "state", "closed_by")
     list_filter = (OpenFilter, "kind", BotFilter)
     sortable_by = ()

@@ -8,6 +8,10 @@ from tradedesk.models import Notice
 
 @admin.register(Notice)
 class NoticeAdmin(ReadOnly[Notice]):
+    when_empty = (
+        "Messages to people are listed here once the first was written. "
+        "./manage.py notify --test tries where they go."
+    )
     list_display = ("created_utc", "kind", "subject", "state", "tries", "last_error")
     list_filter = ("kind", CreatedFilter)
     sortable_by = ()

@@ -30,6 +30,9 @@ NEXT_STEPS = {
 
 @admin.register(Order)
 class OrderAdmin(ReadOnly[Order]):
+    when_empty = (
+        "An order is made where an alert leads to one. Send a test alert from the checklist to see the first."
+    )
     list_display = ("created", "order", "purpose", "bot_or_account", "state", "filled", "average", "answer")
     list_filter = ("status", CreatedFilter, BotFilter, "purpose", "side")
     search_fields = ("client_order_id__exact", "contract__exact")
@@ -99,6 +102,10 @@ class OrderAdmin(ReadOnly[Order]):
 
 @admin.register(Fill)
 class FillAdmin(ReadOnly[Fill]):
+    when_empty = (
+        "A fill comes from the broker once an order traded. "
+        "Send a test alert from the checklist to see the first."
+    )
     list_display = ("filled", "trade", "at_price", "bot_or_account", "brought", "fee", "order_link")
     list_filter = (CreatedFilter, BotFilter, "side")
     sortable_by = ()

@@ -29,6 +29,7 @@ admin.site.unregister(AuthToken)
 
 @admin.register(AuthToken)
 class ApiTokenAdmin(Audited, AuthTokenAdmin, PanelAdmin[AuthToken]):  # type: ignore[misc]
+    when_empty = "Programs sign in to the API with one. Add one for the person in whose name they act."
     list_display = ("user", "token_key", "made", "ends")
     search_fields = ("user__username",)
 

@@ -13,6 +13,10 @@ from tradedesk.models import Strategy
 
 @admin.register(Strategy)
 class StrategyAdmin(Audited, Tabbed[Strategy]):
+    when_empty = (
+        "A strategy is one stream of alerts: the symbol, the timeframes of trend and DI. "
+        "Its page has the messages to paste."
+    )
     form = StrategyForm
     list_display = (
         "slug",

@@ -20,6 +20,11 @@
 
   function tick() {
     const now = new Date(Date.now() + ahead);
+    const good = `${inZone(new Date(lastGood + ahead), "UTC")} UTC`;
+    // By the clock, for a page that is tired of asking must grow old too.
+    const isStale = document.getElementById("poll") && !paused && Date.now() - lastGood > 3 * everyMs();
+    document.body.toggleAttribute("data-stale", Boolean(isStale));
+    for (const time of all("[data-last-good]")) time.textContent = good;
     for (const clock of all("[data-clock]")) {
       clock.children[0].firstChild.data = `${inZone(now, "UTC")} `;
       clock.children[1].firstChild.data = `${inZone(now, "America/Chicago")} `;
@@ -29,9 +34,8 @@
       time.textContent = `${time.dataset.exact} (${ago((now - Date.parse(time.dateTime)) / 1000)} ago)`;
     }
     for (const fresh of all("[data-fresh]")) {
-      const good = inZone(new Date(lastGood + ahead), "UTC");
       const said = paused ? "Paused" : `Updated ${ago((Date.now() - lastGood) / 1000)} ago`;
-      fresh.textContent = "stale" in document.body.dataset ? `Last good ${good} UTC` : said;
+      fresh.textContent = "stale" in document.body.dataset ? `Last good ${good}` : said;
     }
   }
 
@@ -81,7 +85,7 @@
     const found = event.detail.xhr.getResponseHeader(VERSION);
     failures = found ? 0 : failures + 1;
     if (found) [version, lastGood] = [isTyping() ? "" : found, Date.now()];
-    document.body.toggleAttribute("data-stale", Date.now() - lastGood > 3 * everyMs());
+    tick();
   });
   document.addEventListener("htmx:afterSettle", settle);
 
