@@ -67,10 +67,10 @@ def test_empty_list_says_whether_something_narrows_it(panel: Client) -> None:
     empty = panel.get("/admin/tradedesk/fill/").content.decode()
     narrowed = panel.get("/admin/tradedesk/fill/?side__exact=BUY").content.decode()
 
-    assert "Nothing here yet" in empty
+    assert "No fill yet" in empty
     assert "Show all" not in empty
-    assert "Nothing matches" in narrowed
-    assert '<a class="button" href="?">Show all</a>' in narrowed
+    assert "No fill matches" in narrowed
+    assert '<a href="?">Show all fills</a>' in narrowed
 
 
 def test_page_of_a_decision_says_the_states_in_words(panel: Client) -> None:
