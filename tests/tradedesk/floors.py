@@ -121,7 +121,10 @@ def check_identity(floor: Floor) -> None:
 
 def live(floor: Floor) -> None:
     """Make the account a live one with its losses limited, and arm it."""
-    Account.objects.update(environment=Environment.LIVE, daily_loss=500, drawdown=1000)
+    number = floor.broker.accounts(timeout_s=1)[0].name
+    Account.objects.update(
+        environment=Environment.LIVE, daily_loss=500, drawdown=1000, broker_account_name=number
+    )
     confirm_calendars()
     look(floor)
     arm_again(floor)
