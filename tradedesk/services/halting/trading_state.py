@@ -64,13 +64,13 @@ def is_halted_since(moment: datetime, account: Account, bot: Bot | None) -> bool
     return halted.filter(cause=Cause.PERSON, since__gt=moment).exists()
 
 
-def was_halted_since(moment: datetime, account: Account, bot: Bot, *, is_closing: bool) -> bool:
+def was_halted_since(moment: datetime, account: Account, bot: Bot, *, is_owed: bool) -> bool:
     """Tell whether a halt that holds back an order began or ended since then, in a scope around its bot.
 
-    For a closing it is not one by a limit of the bot itself, as in `mode_for_closing`.
+    For a closing that was owed before it is not one by a limit of the bot itself, as in `mode_for_closing`.
     """
     changes = TradingStateChange.objects.filter(scope__in=scopes_of(account, bot), created_at__gte=moment)
-    if is_closing:
+    if is_owed:
         changes = changes.exclude(scope=scopes_of(account, bot)[-1], cause=Cause.LIMIT)
     return changes.filter(Q(old_mode=TradingMode.HALTED) | Q(new_mode=TradingMode.HALTED)).exists()
 

@@ -88,7 +88,7 @@ def _refusal(desk: Desk, order: Order, bot: Bot, view: BrokerView) -> str:
     # A risk makes the size of one opening, which then starts from flat.
     size = bot.size if bot.risk_percent is None else order.quantity
     fits = is_closing or (abs(after) == size and Direction.of(after) is target)
-    was_halted = was_halted_since(asked_at, bot.account, bot, is_closing=is_owed)
+    was_halted = was_halted_since(asked_at, bot.account, bot, is_owed=is_owed)
     if not is_closing and not was_halted and _waits_for_its_closing(desk, order, snapshot):
         raise Busy("the closing before it has no end yet")
     if not fits:
